@@ -1,0 +1,1 @@
+"""The directories in RAM behind `/memories/hot` and `/tmp`."""

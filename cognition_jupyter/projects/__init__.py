@@ -1,0 +1,1 @@
+"""Projects on disk: names, metadata, index, locks, git clone."""

@@ -1,0 +1,116 @@
+"""Durable writes and file locks: the two things that everything on disk stands on."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import functools
+import os
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from ..exceptions import RuntimeUnavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Threads of our own: a hung engine or another extension must not keep us from the disk.
+_DISK = ThreadPoolExecutor(max_workers=16, thread_name_prefix="cognition-disk")
+
+LOCK_TIMEOUT = 30.0  # seconds; a lock is held for milliseconds
+
+
+def in_thread(blocking: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """Turn a method that waits for the disk into a coroutine that runs it in a thread.
+
+    A cancelled caller waits for the step to end: nothing may tidy up beside a step still at work.
+    """
+
+    @functools.wraps(blocking)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        work = functools.partial(blocking, *args, **kwargs)
+        step = asyncio.get_running_loop().run_in_executor(_DISK, work)
+        try:
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            await asyncio.wait([step])
+            raise
+
+    return call
+
+
+def fsync_directory(path: Path) -> None:
+    """Make the names in a directory survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Replace `path` as a whole: a reader sees the old bytes or the new, also after a power cut."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    fsync_directory(path.parent)
+
+
+def try_lock(path: Path) -> int | None:
+    """An exclusive `flock` on `path` (made if missing) as a file descriptor; None if it is held.
+
+    The lock is gone when the descriptor is closed, also by a `kill -9`.
+    """
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it before may have removed the file: then this lock guards nothing.
+            if os.stat(path).st_ino == os.fstat(fd).st_ino:
+                return fd
+            os.close(fd)
+        except FileNotFoundError:
+            os.close(fd)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        except BaseException:
+            os.close(fd)
+            raise
+
+
+def unlock(path: Path, fd: int) -> None:
+    """Remove a lock file that we hold and let go of it."""
+    path.unlink(missing_ok=True)
+    os.close(fd)
+
+
+@contextmanager
+def locked(path: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
+    """Hold the lock file `path`, which is removed after; RuntimeUnavailable after `timeout` s."""
+    deadline = time.monotonic() + timeout
+    delay = 0.0005
+    while (fd := try_lock(path)) is None:
+        if time.monotonic() > deadline:
+            raise RuntimeUnavailable(
+                f"The lock {path.name} was not free within {timeout:.0f} s; try again.", "locked"
+            )
+        time.sleep(delay)
+        delay = min(delay * 2, 0.02)
+    try:
+        yield
+    finally:
+        unlock(path, fd)

@@ -1,0 +1,160 @@
+"""What can be done with projects, policy and descriptions included: what handlers and CLI call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from ..exceptions import InvalidInput
+from ..models import (
+    CreateProject,
+    ExtendProject,
+    Metadata,
+    PatchProject,
+    ProjectConfig,
+    SessionRecord,
+    utcnow,
+)
+from . import describe
+from .files import in_thread
+from .git import GitClone
+from .index import Entry
+from .store import ProjectStore
+
+CONFIG_FIELDS = ("network_mode", "container_image", "agent_model", "keep_packages")
+CheckPolicy = Callable[[ProjectConfig], None]
+ContentsPath = Callable[[str], str | None]
+
+
+class Projects:
+    """Creates, lists, changes and describes projects."""
+
+    def __init__(
+        self, store: ProjectStore, git: GitClone, check: CheckPolicy, contents_path: ContentsPath
+    ) -> None:
+        self._store = store
+        self._git = git
+        self._check = check
+        self._contents_path = contents_path
+
+    async def create(self, request: CreateProject) -> dict[str, Any]:
+        """A new project, from a repository if one is named. Returns its details.
+
+        Raises InvalidInput, Forbidden, Conflict (`project_limit`), CloneFailed.
+        """
+        fields = request.model_dump(include=set(ProjectConfig.model_fields))
+        self._check(ProjectConfig(**fields))
+        url = request.repo_url
+        if url is None:
+            return await self._details(await self._store.create(request))
+        self._git.check(url)
+        stored = request.model_copy(update={"repo_url": self._git.redact(url)})
+        created = await self._store.create(stored, lambda repo: self._git.clone(url, repo))
+        return await self._details(created)
+
+    async def details(self, project_id: str) -> dict[str, Any]:
+        """Everything about one project. Raises NotFound, BrokenProject."""
+        return await self._details(await self._store.get(project_id))
+
+    async def select(
+        self, prefix: str | None, tags: list[str], status: str | None, limit: int, offset: int
+    ) -> dict[str, Any]:
+        """`{projects, total}`, newest access first."""
+        if status == "trashed":
+            entries, total = await self._store.select_trashed(prefix, tags, limit, offset)
+        else:
+            entries, total = await self._store.select(prefix, tags, status, limit, offset)
+        rows = await self._rows(entries, status == "trashed")
+        return {"projects": rows, "total": total}
+
+    @in_thread
+    def _rows(self, entries: list[Entry], trashed: bool) -> list[dict[str, Any]]:
+        return [self._row(entry, trashed) for entry in entries]
+
+    def _row(self, entry: Entry, trashed: bool) -> dict[str, Any]:
+        if entry.metadata is None:
+            return describe.broken(entry)
+        return describe.summary(
+            entry.metadata,
+            status="trashed" if trashed else None,
+            default_days=self._store.cleanup_after_days,
+            has_memories=self._store.has_memories(entry.project_id),
+            contents_path=None if trashed else self._contents_path(entry.project_id),
+        )
+
+    @in_thread
+    def _details(self, metadata: Metadata) -> dict[str, Any]:
+        project_id = metadata.project_id
+        document = metadata.model_dump(mode="json")
+        return self._row(Entry(project_id, metadata, None), False) | {
+            "config": document["config"],
+            "statistics": document["statistics"],
+            "sessions": [self.session(project_id, record) for record in metadata.sessions[::-1]],
+            "workspace_path": str(self._store.paths(project_id).repo),
+            "network_mode": metadata.config.network_mode,
+            "cleanup_after_days": metadata.cleanup_after_days or self._store.cleanup_after_days,
+        }
+
+    def session(self, project_id: str, record: SessionRecord) -> dict[str, Any]:
+        """A session of the project, described."""
+        return describe.session(
+            project_id,
+            record,
+            workspace_path=str(self._store.paths(project_id).repo),
+            contents_path=self._contents_path(project_id),
+        )
+
+    async def patch(self, project_id: str, request: PatchProject) -> dict[str, Any]:
+        """Change what the request names; sessions started from then on see it."""
+        fields = request.model_dump(include=request.model_fields_set)
+        never_null = {"description", "tags", "network_mode", "keep_packages"}
+        for name in never_null & fields.keys():
+            if fields[name] is None:
+                raise InvalidInput(f"{name}: null is not allowed; leave the field out instead.")
+
+        def change(metadata: Metadata) -> None:
+            config = {name: fields[name] for name in CONFIG_FIELDS if name in fields}
+            metadata.config = metadata.config.model_copy(update=config)
+            if config:
+                self._check(metadata.config)
+            for name in ("description", "tags", "cleanup_after_days"):
+                if name in fields:
+                    setattr(metadata, name, fields[name])
+            metadata.last_accessed = utcnow()
+
+        return await self._details(await self._store.change(project_id, change))
+
+    async def extend(self, project_id: str, request: ExtendProject) -> dict[str, Any]:
+        """Move the cleanup date by whole days, pin or unpin."""
+        if request.days is None and request.pin is None:
+            raise InvalidInput("Say how many days (1 to 3650) or pin (true or false).")
+
+        def change(metadata: Metadata) -> None:
+            # Not an access: the date moves by these days and no more.
+            if request.days is not None:
+                due = metadata.due_at(self._store.cleanup_after_days)
+                metadata.extended_until = due + timedelta(days=request.days)
+            if request.pin is not None:
+                metadata.pinned = request.pin
+
+        return await self._details(await self._store.change(project_id, change))
+
+    async def resumable(self) -> dict[str, Any]:
+        """Projects without a live session, for clients of the original system."""
+        entries, total = await self._store.select(status="resumable")
+        rows = await self._resumable_rows([e.metadata for e in entries if e.metadata is not None])
+        noun = "project" if total == 1 else "projects"
+        return {"sessions": rows, "total": total, "message": f"{total} {noun} can be resumed."}
+
+    @in_thread
+    def _resumable_rows(self, projects: list[Metadata]) -> list[dict[str, Any]]:
+        return [
+            describe.resumable(
+                self._row(Entry(metadata.project_id, metadata, None), False),
+                last_session_duration_seconds=metadata.last_session_seconds,
+                total_messages=metadata.statistics.total_messages,
+                workspace_path=str(self._store.paths(metadata.project_id).repo),
+            )
+            for metadata in projects
+        ]

@@ -1,0 +1,1 @@
+"""What starts containers: docker, bubblewrap, and process (no isolation)."""

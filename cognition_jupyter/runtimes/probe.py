@@ -1,0 +1,84 @@
+"""The write probe: does what a container writes arrive on the host, and as whose?"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from ..exceptions import RuntimeUnavailable
+from ..projects.files import in_thread
+from ..projects.tree import remove_tree
+from .base import WORKSPACE, ContainerSpec, Mount, Runtime
+
+
+async def check_mounts(
+    runtime: Runtime, directory: Path, owner: str, user: tuple[int, int], image: str | None
+) -> None:
+    """Start a container that writes one file below `directory` and look at it from here.
+
+    Raises RuntimeUnavailable that says which: a mount that does not arrive (an engine on another
+    machine or in another mount namespace), a write that is denied (SELinux labels), a file that
+    belongs to somebody else (user namespaces). Nothing is left behind.
+    """
+    place = directory / f"probe-{secrets.token_hex(4)}"
+    word = secrets.token_hex(8)
+    await _prepare(place, user)
+    container_id = None
+    try:
+        container_id = await runtime.start(
+            ContainerSpec(
+                root_uuid=runtime.root_uuid,
+                owner=owner,
+                project_id="probe-00000000",
+                session_id=place.name,
+                command=("sh", "-c", f"echo {word} > {WORKSPACE}/written"),
+                environment={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+                working_directory=WORKSPACE,
+                mounts=(Mount(place, WORKSPACE),),
+                network_mode="OFF",
+                user=user,
+                image=image,
+            )
+        )
+        ended = await runtime.wait(container_id)
+        await _judge(runtime.name, place / "written", word, user, ended is not None and ended.code)
+    finally:
+        if container_id is not None:
+            await runtime.remove(container_id)
+        await _remove(place)
+
+
+@in_thread
+def _prepare(place: Path, user: tuple[int, int]) -> None:
+    place.mkdir(mode=0o700)
+    os.chown(place, *user)
+
+
+@in_thread
+def _remove(place: Path) -> None:
+    remove_tree(place)
+
+
+@in_thread
+def _judge(name: str, file: Path, word: str, user: tuple[int, int], code: object) -> None:
+    try:
+        status = os.stat(file, follow_symlinks=False)
+        text = file.read_text()
+    except FileNotFoundError:
+        raise RuntimeUnavailable(
+            f"A container of {name} could not write into the projects' directory (status {code}): "
+            "the engine sees other files than this server, SELinux denies it, or users are mapped.",
+            "mounts_unusable",
+        ) from None
+    if text.strip() != word:
+        raise RuntimeUnavailable(
+            f"What a container of {name} wrote did not arrive as written.", "mounts_unusable"
+        )
+    if status.st_uid != user[0]:
+        raise RuntimeUnavailable(
+            f"A file that user {user[0]} wrote in a container of {name} belongs to user "
+            f"{status.st_uid} here: the engine maps users (userns-remap or rootless mode), which "
+            "would break the projects' files.",
+            "mounts_unusable",
+        )

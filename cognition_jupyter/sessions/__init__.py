@@ -1,0 +1,1 @@
+"""Sessions over REST: ordinary Jupyter kernels of a project."""

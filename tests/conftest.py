@@ -1,0 +1,58 @@
+"""What tests share: one server a runtime, one engine, and no container left behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from .support.server import Server
+
+# Settings of the developer's own would change what is tested.
+for name in ("MAX_PROJECTS", "PROJECT_CLEANUP_AFTER_DAYS"):
+    os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    """The real engine; `make engine` has started it and built the image."""
+    client = docker.from_env()
+    client.ping()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def make_server() -> Iterator[Callable[..., Server]]:
+    """Start servers with their own directories; all end with the tests."""
+    made: list[Server] = []
+
+    def make(start: bool = True, **options: Any) -> Server:
+        server = Server(Path(tempfile.mkdtemp(prefix="cognition-test-")), **options)
+        made.append(server)
+        return server.start() if start else server
+
+    yield make
+    for server in made:
+        server.close()
+        shutil.rmtree(server.directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server(make_server: Callable[..., Server], engine: docker.DockerClient) -> Server:
+    """The server that most tests share: docker, default settings."""
+    return make_server()
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory in RAM with a path short enough for sockets."""
+    path = Path(tempfile.mkdtemp(prefix="cgn", dir="/dev/shm"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
