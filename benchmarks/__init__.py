@@ -1,0 +1,1 @@
+"""`make bench`: what things cost here, beside what they cost without us and what was promised."""
