@@ -1,0 +1,28 @@
+import jupyter from '@jupyter/eslint-plugin';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+export default defineConfig(
+  globalIgnores(['lib/']),
+  tseslint.configs.strictTypeChecked,
+  tseslint.configs.stylisticTypeChecked,
+  { plugins: { jupyter } },
+  jupyter.configs.recommended,
+  {
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ['*.mjs', 'style/*.js'] }
+      }
+    },
+    rules: {
+      // How Jupyter organises what belongs to a class.
+      '@typescript-eslint/no-namespace': 'off',
+      // Slots of signals; `jupyter/require-signal-this-arg` looks after them.
+      '@typescript-eslint/unbound-method': 'off',
+      // The sidebar needs the panel, which is small, at the start.
+      'jupyter/prefer-lazy-imports': ['warn', { ignoreImports: ['./panel'] }],
+      curly: 'error',
+      eqeqeq: 'error'
+    }
+  }
+);
