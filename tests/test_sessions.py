@@ -25,8 +25,8 @@ print(json.dumps({
     "cwd": os.getcwd(), "uid": os.getuid(), "gid": os.getgid(),
     "interfaces": [name for _, name in socket.if_nameindex()],
     "root": attempt("/written"), "usr": attempt("/usr/written"),
-    "capabilities": [l.split()[1] for l in status.splitlines() if l.startswith("CapBnd")][0],
-    "no_new_privileges": [l.split()[1] for l in status.splitlines() if l.startswith("NoNewPrivs")][0],
+    "capabilities": status.split("CapBnd:")[1].split()[0],
+    "no_new_privileges": status.split("NoNewPrivs:")[1].split()[0],
     "environment": dict(os.environ),
 }))
 """
@@ -139,7 +139,8 @@ def test_two_sessions_share_their_project_and_see_no_other(server: Server) -> No
             "open('/workspace/a', 'w').write('1'); open('/memories/hot/b', 'w').write('2')"
         )
         kernel.check("open('/tmp/private', 'w').write('3')")
-    look = "import os; print([os.path.exists(p) for p in ('/workspace/a', '/memories/hot/b', '/tmp/private')])"
+    paths = ["/workspace/a", "/memories/hot/b", "/tmp/private"]
+    look = f"import os; print([os.path.exists(path) for path in {paths}])"
     with server.kernel(second["kernel_id"]) as kernel:
         assert kernel.check(look) == "[True, True, False]\n"
     with server.kernel(stranger["kernel_id"]) as kernel:
