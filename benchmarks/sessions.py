@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from typing import Any
 import docker
 from jupyter_client.manager import KernelManager
 
+from cognition_jupyter.kernels.launcher import CHANNELS
 from cognition_jupyter.kernels.policy import DEFAULT_IMAGE
 from tests.support.server import TOKEN, Server
 
@@ -70,14 +72,14 @@ def bare_container(client: docker.DockerClient) -> float:
     """Seconds from `docker create` of a container as hardened as ours to its first result."""
     place = Path(tempfile.mkdtemp(prefix="cgn", dir="/dev/shm"))
     place.chmod(0o777)
-    info = {
+    info: dict[str, str | int] = {
         "transport": "ipc",
         "ip": "/run/cognition/k",
         "key": secrets.token_hex(16),
         "signature_scheme": "hmac-sha256",
         "kernel_name": "python3",
     }
-    info |= {f"{c}_port": n for n, c in enumerate(("shell", "iopub", "stdin", "control", "hb"), 1)}
+    info |= {f"{channel}_port": number for number, channel in enumerate(CHANNELS, 1)}
     (place / "inside.json").write_text(json.dumps(info))
     (place / "outside.json").write_text(json.dumps(info | {"ip": str(place / "k")}))
     api = client.api
@@ -123,8 +125,8 @@ def measure(rounds: int) -> tuple[dict[str, float], dict[str, list[float]]]:
         }
         for name, made in servers.items():
             for label, over_websocket in (("", False), (" over WebSocket", True)):
-                ways[f"session over REST, {name}{label}"] = (
-                    lambda m=made, n=name, w=over_websocket: rest_session(m, projects[n], w)
+                ways[f"session over REST, {name}{label}"] = functools.partial(
+                    rest_session, made, projects[name], over_websocket
                 )
         times: dict[str, list[float]] = {name: [] for name in ways}
         for number in range(rounds + 1):

@@ -29,7 +29,6 @@ class CognitionApp(ExtensionApp):
     description = __doc__ or ""
     extension_url = "/api/projects"
     load_other_extensions = True
-    open_browser = False
     classes = [*Cognition.classes]
 
     def initialize_settings(self) -> None:

@@ -19,6 +19,11 @@ for name in ("MAX_PROJECTS", "PROJECT_CLEANUP_AFTER_DAYS"):
     os.environ.pop(name, None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: their driver keeps an event loop running in the main thread."""
+    items.sort(key=lambda item: "browser" in Path(item.path).parts)
+
+
 @pytest.fixture(scope="session")
 def engine() -> Iterator[docker.DockerClient]:
     """The real engine; `make engine` has started it and built the image."""

@@ -10,7 +10,6 @@ from playwright.sync_api import Page, expect
 
 from ..support.server import Server
 
-
 NEW_NOTEBOOK = """async directory => {
     const app = window.jupyterapp;
     await app.restored;

@@ -1,0 +1,1 @@
+"""The session image: what is in the containers, and how it is built."""

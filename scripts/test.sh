@@ -1,0 +1,17 @@
+#!/bin/sh
+# All checks and tests but the long ones; the last line is pytest's.
+# shellcheck source=scripts/common.sh
+. "$(dirname "$0")/common.sh"
+have chromium || apt_install chromium ||
+    die "The tests of the sidebar need Chromium: install the package chromium."
+have bwrap || apt_install bubblewrap ||
+    die "The tests of the bubblewrap runtime need the package bubblewrap."
+
+say "Python: ruff, mypy"
+.venv/bin/ruff check .
+.venv/bin/ruff format --check .
+.venv/bin/mypy
+say "TypeScript: lint, tests"
+(cd labextension && npm run --silent lint && npm test --silent)
+say "pytest"
+exec .venv/bin/pytest -q -m "not torture" </dev/null
