@@ -28,7 +28,7 @@ Progress = Callable[[str], None] | None
 
 _CHARACTERS = re.compile(r"[A-Za-z0-9._~:/@!$&'()*+,;=%\[\]-]+")  # RFC 3986 without `?` and `#`
 _HOST = r"(?:[A-Za-z0-9][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])"
-_URL = re.compile(rf"([a-z]+)://(?:([^/@]*)@)?({_HOST}(?::[0-9]{{1,5}})?)/([^-].*)")
+_URL = re.compile(rf"([a-z]+)://(?:([^/@]+)@)?({_HOST}(?::[0-9]{{1,5}})?)/([^-].*)")
 _SSH_USER = r"[A-Za-z0-9_][A-Za-z0-9._+-]*"
 _SCP = re.compile(rf"{_SSH_USER}@{_HOST}:[^:-].*")  # git@host:path, which git takes for ssh
 _LOGIN = re.compile(r"(?<=://)([^/?#\s]*)@")
@@ -181,7 +181,7 @@ class GitClone(LoggingConfigurable):
         creation = asyncio.create_subprocess_exec(
             *("git", *options, *_CLONE, self.redact(url), str(target)),
             env=_environment(url),
-            cwd="/",  # git prefers a directory `https:/host/path` to the URL; none is there
+            cwd="/",  # git prefers a directory `git@host:path` to the host; none is there
             stdin=DEVNULL,
             stdout=DEVNULL,
             stderr=PIPE,
