@@ -30,7 +30,9 @@ def main() -> None:
     print(f"Goal: session over REST at most 1.3 of the bare container: {verdict(ratio, 1.3)}")
     print("\nLongest times the server's event loop was not free while sessions started and ended")
     for name, worst in gaps.items():
-        print(f"  {name}: {', '.join(map(str, worst))} ms; goal 20 ms: {verdict(worst[0], 20)}")
+        print(f"  {name}: {', '.join(map(str, worst))} ms")
+        if "idle" not in name:
+            print(f"    goal: never over 20 ms: {verdict(worst[0], 20)}")
 
     sizes = store.measure(tuple(options.sizes), max(rounds, 30))
     print("\nIn process, ms (medians)\n")

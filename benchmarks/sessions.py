@@ -112,6 +112,14 @@ def bare_container(client: docker.DockerClient) -> float:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def idle_gaps(made: Server) -> list[float]:
+    """The longest gaps in three seconds in which nothing is asked: what the machine itself costs."""
+    made.call("GET", "/bench/gaps")
+    time.sleep(3)
+    worst: list[float] = made.call("GET", "/bench/gaps")
+    return worst
+
+
 def measure(rounds: int) -> tuple[dict[str, float], dict[str, list[float]]]:
     """Median seconds by name, interleaved; and the longest gaps of each server's loop, in ms."""
     with ExitStack() as stack:
@@ -135,9 +143,8 @@ def measure(rounds: int) -> tuple[dict[str, float], dict[str, list[float]]]:
                 if number:  # the first round warms up
                     times[name].append(taken)
             if not number:
-                for made in servers.values():
-                    made.call("GET", "/bench/gaps")
-        gaps = {name: made.call("GET", "/bench/gaps") for name, made in servers.items()}
+                gaps = {f"{name}, idle": idle_gaps(made) for name, made in servers.items()}
+        gaps |= {name: made.call("GET", "/bench/gaps") for name, made in servers.items()}
     return {name: statistics.median(taken) for name, taken in times.items()}, gaps
 
 
