@@ -15,6 +15,7 @@ from . import __version__
 from .core import Cognition
 from .exceptions import CognitionError
 from .handlers import HANDLERS
+from .isolated.contents import ProjectContentsManager
 from .projects.projects import Projects
 from .sessions.project_sessions import ProjectSessions
 
@@ -30,6 +31,19 @@ class CognitionApp(ExtensionApp):
     extension_url = "/api/projects"
     load_other_extensions = True
     classes = [*Cognition.classes]
+    # Jupyter stops also extensions that it could not load.
+    _running = False
+
+    def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Called before the server makes its contents manager.
+
+        Jupyter's own follows links that code in a container can plant (`.~note.ipynb`), so that
+        saving a notebook would write where the container chose. Ours does not; one that the
+        administrator has configured stays.
+        """
+        super()._link_jupyter_server_extension(serverapp)
+        if "contents_manager_class" not in serverapp.config.ServerApp:
+            serverapp.contents_manager_class = ProjectContentsManager
 
     def initialize_settings(self) -> None:
         """Build everything; a wrong configuration or an unusable root stops the server's start."""
@@ -50,6 +64,7 @@ class CognitionApp(ExtensionApp):
         parts.serve()
         self._periodic: PeriodicCallback | None = None
         self._reconciling: asyncio.Task[None] | None = None
+        self._running = True
 
     def initialize_handlers(self) -> None:
         """Add the REST routes."""
@@ -79,15 +94,29 @@ class CognitionApp(ExtensionApp):
             self.log.error("Reconcile failed", exc_info=task.exception())
 
     async def stop_extension(self) -> None:
-        """Called before Jupyter stops its kernels: end ours while everything still stands."""
+        """Called before Jupyter stops its kernels: end ours while everything still stands.
+
+        Raises nothing: Jupyter would neither stop its kernels then, nor itself.
+        """
+        if not self._running:
+            return
+        self._running = False
+        for step in (self._stop_reconciling, self._stop_sessions, self.cognition.close):
+            try:
+                await step()
+            except Exception:
+                self.log.exception("Not everything could be stopped")
+
+    async def _stop_reconciling(self) -> None:
         if self._periodic is not None:
             self._periodic.stop()
         if self._reconciling is not None and not self._reconciling.done():
             self._reconciling.cancel()
             await asyncio.gather(self._reconciling, return_exceptions=True)
+
+    async def _stop_sessions(self) -> None:
         await self.sessions.stop_all("server_stopped")
         self.cognition.stop_serving()
-        await self.cognition.close()
 
     async def delete_project(self, project_id: str, force: bool, permanent: bool) -> None:
         """Delete a project; with `force`, end its sessions first."""

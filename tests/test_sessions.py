@@ -12,6 +12,7 @@ import pytest
 
 from .support.server import Server
 
+NOTEBOOK = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 FACTS = """
 import json, os, socket
 def attempt(path):
@@ -120,13 +121,15 @@ def test_a_session_is_an_ordinary_kernel_and_the_other_way_round(server: Server)
 
 
 def test_nothing_of_an_ended_session_is_left(server: Server, engine: docker.DockerClient) -> None:
+    before = set(server.hot_root.glob("*/.s/*/*"))
     project_id = server.create("gone")
     session = server.start_session(project_id)
+    assert len(set(server.hot_root.glob("*/.s/*/*")) - before) == 1
     server.end_session(session)
     with pytest.raises(docker.errors.NotFound):
         engine.containers.get(session["container_id"])
     assert session["kernel_id"] not in {k["id"] for k in server.call("GET", "/api/kernels")}
-    assert not list(server.hot_root.glob("*/.s/*/*"))
+    assert not set(server.hot_root.glob("*/.s/*/*")) - before
 
 
 def test_two_sessions_share_their_project_and_see_no_other(server: Server) -> None:
@@ -221,3 +224,29 @@ def test_planted_metadata_and_markers_change_nothing(server: Server) -> None:
     server.call("DELETE", f"/api/sessions/{notebook['id']}", 204)
     assert server.call("GET", f"/api/projects/{project_id}")["network_mode"] == "OFF"
     assert repo.joinpath(".project_metadata.json").exists()
+
+
+def test_saving_a_notebook_follows_no_link_that_code_has_planted(server: Server) -> None:
+    project_id = server.create("links")
+    folder = f"workspaces/{project_id}/repo"
+    victim = server.root_dir / "victim"
+    victim.mkdir()
+    (victim / "kept.txt").write_text("kept")
+    notebook = {"type": "notebook", "format": "json", "content": NOTEBOOK}
+    server.call("PUT", f"/api/contents/{folder}/note.ipynb", 201, json=notebook)
+    session = server.start_session(project_id)
+    with server.kernel(session["kernel_id"]) as kernel:
+        kernel.check(
+            f"import os; os.symlink('{victim}/kept.txt', '.~note.ipynb')\n"
+            "os.rename('.ipynb_checkpoints', 'old')\n"
+            f"os.symlink('{victim}', '.ipynb_checkpoints')\n"
+            f"os.symlink('{victim}/kept.txt', 'other.txt')"
+        )
+    server.request("PUT", f"/api/contents/{folder}/note.ipynb", json=notebook)
+    server.request("POST", f"/api/contents/{folder}/note.ipynb/checkpoints")
+    file = {"type": "file", "format": "text", "content": "overwritten"}
+    assert server.request("PUT", f"/api/contents/{folder}/other.txt", json=file).status_code == 403
+    assert server.request("GET", f"/files/{folder}/other.txt").status_code in (403, 404)
+    server.end_session(session)
+    assert [path.name for path in victim.iterdir()] == ["kept.txt"]
+    assert (victim / "kept.txt").read_text() == "kept"

@@ -1,9 +1,15 @@
-"""Thin tornado handlers: parse, make one call, answer."""
+"""Thin tornado handlers: parse, make one call, answer. `openapi.yaml` describes their routes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from . import health, projects, sessions
+from .base import NotFoundHandler
 
-HANDLERS: list[tuple[str, type[Any]]] = [*projects.ROUTES, *sessions.ROUTES, *health.ROUTES]
+HANDLERS: list[tuple[str, type[Any]]] = [
+    *projects.ROUTES,
+    *sessions.ROUTES,
+    *health.ROUTES,
+    (r"/api/projects/.*", NotFoundHandler),  # last: what no route above has taken
+]

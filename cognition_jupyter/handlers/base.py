@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from http.client import responses
 from typing import TYPE_CHECKING, Any
 
+from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from ..app import CognitionApp
 
 MAX_BODY_BYTES = 1 << 20
+MAX_SENTENCE = 1000
 
 
 @web.stream_request_body
@@ -27,6 +31,7 @@ class CognitionHandler(APIHandler):
         """Called by tornado before everything else."""
         self._body = bytearray()
         self._body_size = 0
+        self._prepared = False
 
     @property
     def app(self) -> CognitionApp:
@@ -38,6 +43,11 @@ class CognitionHandler(APIHandler):
     @property
     def _track_activity(self) -> bool:  # type: ignore[override]
         return self.request.method not in ("GET", "HEAD", "OPTIONS")
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Called by tornado before the body is read. Raises HTTPError for who may not come in."""
+        await super().prepare()
+        self._prepared = True
 
     # -- in --------------------------------------------------------------------------------
 
@@ -51,13 +61,18 @@ class CognitionHandler(APIHandler):
             self._body += chunk
 
     def json_body(self, default: object = None) -> Any:
-        """The body as JSON; `default` for none. Raises InvalidInput, TooLarge."""
+        """The body as JSON; `default` for none. Raises InvalidInput, TooLarge.
+
+        Strict: what other readers of JSON refuse or take for something else is refused here, too.
+        """
         if self._body_size > MAX_BODY_BYTES:
             raise TooLarge(f"The body may have {MAX_BODY_BYTES} bytes, it has {self._body_size}.")
         if not self._body.strip():
             return default
         try:
-            return json.loads(bytes(self._body).decode())
+            return json.loads(
+                bytes(self._body).decode(), object_pairs_hook=_object, parse_constant=_refuse
+            )
         except (ValueError, RecursionError):
             raise InvalidInput("The body is not JSON in UTF-8.", "invalid_json") from None
 
@@ -71,7 +86,7 @@ class CognitionHandler(APIHandler):
     def whole_number(self, name: str, default: int, largest: int) -> int:
         """A query argument from 0 to `largest`."""
         value = self.get_query_argument(name, str(default))
-        if not value.isascii() or not value.isdigit() or not int(value[:20]) <= largest:
+        if not re.fullmatch("[0-9]{1,18}", value) or int(value) > largest:
             raise InvalidInput(f"{name} must be a whole number from 0 to {largest}.")
         return int(value)
 
@@ -85,22 +100,67 @@ class CognitionHandler(APIHandler):
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
         """Called by tornado for whatever a handler raised."""
         error = kwargs.get("exc_info", (None, None))[1]
-        super().send_error(getattr(error, "status", status_code), **kwargs)
+        status = error.status if isinstance(error, CognitionError) else status_code
+        super().send_error(status, **kwargs)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """The one place where errors become JSON."""
         error = kwargs.get("exc_info", (None, None))[1]
-        code = responses.get(status_code, "error").lower().replace(" ", "_")
-        message = responses.get(status_code, "Unknown error") + "."
+        phrase = responses.get(status_code, "Unknown error")
+        message, code = phrase + ".", phrase.lower().replace(" ", "_")
         if isinstance(error, CognitionError):
             message, code = error.message, error.code
-        elif isinstance(error, web.HTTPError) and (error.log_message or error.reason):
-            message = str(error.log_message or error.reason)
-        self.finish(json.dumps({"message": message, "error": code}))
+        elif isinstance(error, web.HTTPError) and error.log_message and status_code < 500:
+            # Not for a fault of the server: what it says is for the log.
+            message = (error.log_message % error.args).rstrip(".") + "."
+        if not self._prepared:
+            # Tornado reads no body then and closes: say so, or a next request would be lost.
+            self.set_header("Connection", "close")
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(_verbs(type(self))))
+        self.finish(json.dumps({"message": _one_line(message), "error": code}))
 
     def log_exception(self, *error: Any) -> None:
         """Our own errors are answers, not faults: no traceback."""
         if isinstance(error[1], CognitionError):
-            self.log.info("%s %s: %s", self.request.method, self.request.path, error[1].message)
+            message = _one_line(error[1].message)
+            self.log.info("%s %s: %s", self.request.method, self.request.path, message)
         else:
             super().log_exception(*error)
+
+
+class NotFoundHandler(CognitionHandler):
+    """What lies below our paths and is no route: JSON like everything else there."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Refuse."""
+        raise web.HTTPError(404)
+
+    head = post = put = patch = delete = get
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise InvalidInput("The body holds a key twice in one object.", "invalid_json")
+    return made
+
+
+def _refuse(constant: str) -> None:
+    raise InvalidInput(f"The body holds {constant}, which JSON does not know.", "invalid_json")
+
+
+def _verbs(handler: type[web.RequestHandler]) -> Iterable[str]:
+    missing = web.RequestHandler._unimplemented_method
+    for verb in handler.SUPPORTED_METHODS:
+        if getattr(handler, verb.lower()) is not missing:
+            yield verb
+
+
+def _one_line(message: str) -> str:
+    """`message` without what would break a log or a terminal; parts of it can be the client's."""
+    if len(message) > MAX_SENTENCE:
+        message = message[:MAX_SENTENCE] + "…"
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in message)

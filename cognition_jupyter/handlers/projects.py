@@ -25,8 +25,8 @@ class ProjectsHandler(CognitionHandler):
         if status is not None and status not in STATUSES:
             raise InvalidInput(f"status must be one of {', '.join(STATUSES)}.")
         listing = await self.app.projects.select(
-            self.get_query_argument("prefix", None),
-            self.get_query_arguments("tags"),
+            self.get_query_argument("prefix", None, strip=False),
+            self.get_query_arguments("tags", strip=False),
             status,
             self.whole_number("limit", 100, 10_000),
             self.whole_number("offset", 0, 10_000_000),
