@@ -81,3 +81,10 @@ class RootRefused(CognitionError):
 
     status = 503
     code = "root_refused"
+
+
+class StorageFull(CognitionError):
+    """No room is left where something had to be written; what was there before is unharmed."""
+
+    status = 507
+    code = "storage_full"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
@@ -53,7 +52,10 @@ def _parse_time(value: object) -> object:
 def _require_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs its zone: write it in UTC, ending in Z")
-    return value.astimezone(timezone.utc)
+    try:
+        return value.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("a time must be in the years 1 to 9999 of UTC") from None
 
 
 def format_time(value: datetime) -> str:
@@ -69,13 +71,11 @@ UtcTime = Annotated[
 ]
 
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff]")  # all but tab and newline
 
 
 def _no_controls(value: str) -> str:
-    if any(
-        (ord(char) < 32 and char not in "\n\t") or 0xD800 <= ord(char) <= 0xDFFF for char in value
-    ):
+    if _CONTROLS.search(value):
         raise ValueError("control characters and lone surrogates are not allowed")
     return value
 
@@ -86,7 +86,8 @@ ShortText = Annotated[
 ]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_no_controls)]
 Tags = Annotated[list[Tag], Field(max_length=32)]
-Days = Annotated[int, Field(ge=1, le=3650)]
+MAX_DAYS = 3650
+Days = Annotated[int, Field(ge=1, le=MAX_DAYS)]
 
 
 class Stored(BaseModel):
@@ -136,7 +137,7 @@ class Statistics(Stored):
     total_messages: int = 0
     files_modified: int = 0
     tests_run: int = 0
-    total_duration_seconds: float = 0.0
+    total_duration_seconds: float = Field(default=0.0, allow_inf_nan=False)
 
 
 class Metadata(Stored):
@@ -153,7 +154,7 @@ class Metadata(Stored):
     tags: list[str] = Field(default_factory=list)
     description: str = ""
     pinned: bool = False
-    cleanup_after_days: int | None = None
+    cleanup_after_days: Days | None = None
     extended_until: UtcTime | None = None
 
     @property
@@ -186,7 +187,10 @@ class Metadata(Stored):
 
     def due_at(self, default_days: int) -> datetime:
         """When the project would be due to be cleaned up if it were not pinned."""
-        due = self.last_accessed + timedelta(days=self.cleanup_after_days or default_days)
+        try:
+            due = self.last_accessed + timedelta(days=self.cleanup_after_days or default_days)
+        except OverflowError:  # an edited file may say the year 9999
+            due = datetime.max.replace(tzinfo=timezone.utc)
         return max(due, self.extended_until) if self.extended_until else due
 
     def keep_newest_sessions(self) -> None:
@@ -202,7 +206,9 @@ class CreateProject(Request):
     user_prefix: str
     template: None = None
     network_mode: NetworkMode = "OFF"
-    repo_url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    repo_url: (
+        Annotated[str, StringConstraints(max_length=2048), AfterValidator(_no_controls)] | None
+    ) = None
     agent_model: ShortText | None = None
     container_image: ShortText | None = None
     agent_backend_routes: None = None
@@ -252,11 +258,11 @@ def first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in problem["loc"]) or "value"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[:300].rstrip('.')}."
+    return f"{where[:100]}: {message[:300].rstrip('.')}."
 
 
 def days_left(cleanup_at: datetime | None, now: datetime) -> int | None:
     """Whole days until `cleanup_at`, rounded up, 0 when it is past; None for None."""
     if cleanup_at is None:
         return None
-    return max(0, math.ceil((cleanup_at - now) / timedelta(days=1)))
+    return max(0, -((now - cleanup_at) // timedelta(days=1)))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ..exceptions import BrokenProject, NotFound
 from ..models import Metadata
-from .files import fsync_directory, unlock
+from .files import fsync_directory, remove_temporary_files, unlock
 from .index import Index
-from .metadata import read_metadata, remove_temporary_files, signature, write_metadata
+from .metadata import METADATA_FILE, read_metadata, signature, write_metadata
 from .naming import is_project_id
 from .root import Root
 
@@ -21,7 +19,7 @@ class Catalog:
 
     def __init__(self, root: Root) -> None:
         self._root = root
-        self.index = Index(root.private / "index.sqlite3")
+        self.index = Index(root.private / "index.sqlite3", root.index_lock, self.sweep)
 
     def read(self, project_id: str) -> Metadata:
         """The project's metadata as it is on disk now. Raises NotFound, BrokenProject."""
@@ -37,70 +35,75 @@ class Catalog:
     def record(self, metadata: Metadata) -> None:
         """Take what was just written, or has just appeared, into the index."""
         found = signature(self._root.path / metadata.project_id)
-        self.index.record(metadata.project_id, found or "", metadata)
+        self.index.record(metadata.project_id, found, metadata)
 
-    @contextmanager
-    def moving(self, project_id: str) -> Iterator[None]:
-        """Around the rename that brings a project into the root or takes it out.
+    def move(self, project_id: str, source: Path, target: Path) -> None:
+        """Bring a project into the root or take it out, durably.
 
-        The caller holds the root's lock.
+        The caller holds the root's lock and the project's, and then tells the index.
         """
-        before = self._mtime()
+        before = self._state()
         self.index.mark_dirty(project_id)
-        yield
-        fsync_directory(self._root.path)
+        os.rename(source, target)
+        after = self._state()
+        for directory in {target.parent, self._root.path}:
+            fsync_directory(directory)
         # A change just before that was not ours: keep the old fact, so that a sweep follows.
-        if self.index.fact("root_mtime") == before:
-            self.index.set_fact("root_mtime", self._mtime())
+        if self.index.fact("root_state") == before:
+            self.index.set_fact("root_state", after)
 
     def catch_up(self) -> None:
         """See what other processes wrote, and directories that came or went by hand."""
-        if self.index.fact("root_mtime") != self._mtime():
-            self.sweep()
+        if self.index.in_memory or self.index.fact("root_state") != self._state():
+            self.sweep()  # nobody marks anything dirty in our memory
         for project_id in self.index.dirty():
             self._reread(project_id)
 
     def sweep(self) -> None:
         """Compare every project with the index; finds what was edited by hand, too."""
-        mtime = self._mtime()
+        state = self._state()
         known = self.index.signatures()
+        present, changed = set(), []
         with os.scandir(self._root.path) as entries:
-            present = {entry.name for entry in entries if is_project_id(entry.name)}
-        for project_id in present:
-            found = signature(self._root.path / project_id)
-            if known.get(project_id) != found or found == "unreadable":
-                self._reread(project_id)
-        for project_id in known.keys() - present:
+            for entry in entries:
+                if not is_project_id(entry.name):
+                    continue
+                present.add(entry.name)
+                recorded = known.get(entry.name)
+                if (
+                    recorded is None
+                    or not entry.is_dir(follow_symlinks=False)
+                    or recorded != signature(entry.path)
+                ):
+                    changed.append(entry.name)
+        for project_id in (*changed, *(known.keys() - present)):
             self._reread(project_id)
-        self.index.set_fact("root_mtime", mtime)
+        self.index.set_fact("root_state", state)
 
-    def remove_temporary_files(self) -> None:
-        """Remove what killed writers left; their projects are still marked dirty."""
-        for project_id in self.index.dirty():
-            held = self._root.try_project_lock(project_id)
-            if held is not None:
-                remove_temporary_files(self._root.path / project_id)
-                unlock(*held)
+    def _state(self) -> str:
+        """Changes when a directory comes or goes.
 
-    def _mtime(self) -> str:
-        return str(os.stat(self._root.path).st_mtime_ns)
+        The number of links counts the directories, for those within one tick of the clock.
+        """
+        status = os.stat(self._root.path)
+        return f"{status.st_mtime_ns}:{status.st_nlink}"
 
     def _reread(self, project_id: str) -> None:
         """Bring the index up to the file, unless a writer is at it: that one will record it."""
         held = self._root.try_project_lock(project_id)
         if held is None:
+            self.index.mark_dirty(project_id)  # should that writer die, we come back
             return
         try:
-            found = signature(self._root.path / project_id)
-            if found is None:
-                self.index.remove(project_id)
-                return
-            try:
-                self.index.record(project_id, found, self.read(project_id))
-            except NotFound:
-                self.index.remove(project_id)
-            except BrokenProject as error:
-                self.index.record_broken(project_id, found, error.message)
+            path = self._root.path / project_id
+            found = signature(path)
+            metadata = self.read(project_id)
+            remove_temporary_files(path / METADATA_FILE)
+            self.index.record(project_id, found, metadata)
+        except NotFound:
+            self.index.remove(project_id)
+        except BrokenProject as error:
+            self.index.record_broken(project_id, error.message)
         finally:
             unlock(*held)
 
@@ -108,7 +111,7 @@ class Catalog:
 def trashed(root: Root) -> list[Metadata]:
     """Metadata of the projects in the trash, newest access first; unreadable ones are left out."""
     found = []
-    for path in Path(root.trash).iterdir():
+    for path in root.trash.iterdir():
         if is_project_id(path.name):
             try:
                 found.append(read_metadata(root.trash, path.name))

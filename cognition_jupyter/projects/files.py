@@ -1,16 +1,18 @@
-"""Durable writes and file locks: the two things that everything on disk stands on."""
+"""Bounded reads, durable writes and file locks: what everything on disk stands on."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import functools
 import os
 import secrets
+import stat
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -28,7 +30,8 @@ LOCK_TIMEOUT = 30.0  # seconds; a lock is held for milliseconds
 def in_thread(blocking: Callable[P, T]) -> Callable[P, Awaitable[T]]:
     """Turn a method that waits for the disk into a coroutine that runs it in a thread.
 
-    A cancelled caller waits for the step to end: nothing may tidy up beside a step still at work.
+    A cancelled caller waits for the step to end, however often it is cancelled: nothing may tidy
+    up beside a step still at work.
     """
 
     @functools.wraps(blocking)
@@ -38,10 +41,39 @@ def in_thread(blocking: Callable[P, T]) -> Callable[P, Awaitable[T]]:
         try:
             return await asyncio.shield(step)
         except asyncio.CancelledError:
-            await asyncio.wait([step])
+            while not step.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([step])
             raise
 
     return call
+
+
+def read_bounded(path: Path | str, limit: int, dir_fd: int | None = None) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes.
+
+    Never follows a symbolic link, never waits on a FIFO, never trusts a size. Raises OSError, and
+    ValueError that says what stands there instead.
+    """
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        fd = os.open(path, flags, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ValueError("it is a symbolic link") from None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise ValueError("it is not a regular file")
+        pieces = []
+        while piece := os.read(fd, limit + 1):
+            pieces.append(piece)
+            limit -= len(piece)
+            if limit < 0:
+                raise ValueError("it is too large")
+        return b"".join(pieces)
+    finally:
+        os.close(fd)
 
 
 def fsync_directory(path: Path) -> None:
@@ -69,6 +101,17 @@ def write_durably(path: Path, data: bytes, mode: int = 0o600) -> None:
     fsync_directory(path.parent)
 
 
+def remove_temporary_files(path: Path) -> None:
+    """Remove what writers of `path` left that were killed before their rename.
+
+    The caller holds the lock under which `path` is written.
+    """
+    with os.scandir(path.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp"):
+                Path(entry.path).unlink(missing_ok=True)
+
+
 def try_lock(path: Path) -> int | None:
     """An exclusive `flock` on `path` (made if missing) as a file descriptor; None if it is held.
 
@@ -94,8 +137,10 @@ def try_lock(path: Path) -> int | None:
 
 def unlock(path: Path, fd: int) -> None:
     """Remove a lock file that we hold and let go of it."""
-    path.unlink(missing_ok=True)
-    os.close(fd)
+    try:
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(fd)
 
 
 @contextmanager

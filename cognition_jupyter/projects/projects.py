@@ -79,7 +79,7 @@ class Projects:
             entry.metadata,
             status="trashed" if trashed else None,
             default_days=self._store.cleanup_after_days,
-            has_memories=self._store.has_memories(entry.project_id),
+            has_memories=self._store.has_memories(entry.project_id, trashed),
             contents_path=None if trashed else self._contents_path(entry.project_id),
         )
 
@@ -134,7 +134,12 @@ class Projects:
             # Not an access: the date moves by these days and no more.
             if request.days is not None:
                 due = metadata.due_at(self._store.cleanup_after_days)
-                metadata.extended_until = due + timedelta(days=request.days)
+                try:
+                    metadata.extended_until = due + timedelta(days=request.days)
+                except OverflowError:
+                    raise InvalidInput(
+                        "days: the cleanup date would be after the year 9999; pin the project."
+                    ) from None
             if request.pin is not None:
                 metadata.pinned = request.pin
 

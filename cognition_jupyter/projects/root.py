@@ -4,17 +4,34 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
+import stat
 import uuid
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..exceptions import RootRefused
-from .files import fsync_directory, locked, try_lock, unlock, write_durably
+from .files import (
+    fsync_directory,
+    locked,
+    read_bounded,
+    remove_temporary_files,
+    try_lock,
+    unlock,
+    write_durably,
+)
+from .naming import is_project_id
+from .tree import remove_tree
 
 FORMAT_VERSION = 1
 MARKER = Path(".cognition", "root.json")
+MAX_MARKER_BYTES = 1 << 16
+
+_UUID = re.compile(r"[0-9a-f]{32}")  # it becomes a part of paths
+_OWNER = re.compile(r"[0-9a-f]{16}")
 
 
 def find_marked_root(directory: Path) -> Path | None:
@@ -29,9 +46,13 @@ def find_marked_root(directory: Path) -> Path | None:
             status = os.stat(candidate / MARKER, follow_symlinks=False)
         except OSError:
             continue
-        if status.st_uid in (os.geteuid(), 0):
+        if stat.S_ISREG(status.st_mode) and _is_trusted(status):
             found = candidate
     return found
+
+
+def _is_trusted(status: os.stat_result) -> bool:
+    return status.st_uid in (os.geteuid(), 0)
 
 
 @dataclass(frozen=True)
@@ -51,18 +72,25 @@ class Root:
     """A root on disk. Opening it makes what is missing; RootRefused where it can't be trusted."""
 
     def __init__(self, path: Path) -> None:
-        self.path = Path(os.path.realpath(path))
+        try:
+            self.path = Path(os.path.realpath(path))
+        except ValueError:
+            raise RootRefused(f"The root {str(path)!r} is no path.") from None
         self.private = self.path / ".cognition"
         self.incoming = self.private / "incoming"
+        self.deleting = self.private / "deleting"
         self.trash = self.path / ".trash"
         self._owners = self.private / "owners"
         self._locks = self.private / "locks"
         try:
-            for directory in (self.path, self.private, self.incoming, self._owners, self._locks):
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.trash.mkdir(mode=0o700, exist_ok=True)
-            self._check_locks_work()
+            for directory in (self.path, self.private, self.trash):
+                directory.mkdir(mode=0o700, parents=directory == self.path, exist_ok=True)
+            if not _is_trusted(os.stat(self.private, follow_symlinks=False)):
+                raise RootRefused(f"{self.private} belongs to another user.")
+            for directory in (self.incoming, self.deleting, self._owners, self._locks):
+                directory.mkdir(mode=0o700, exist_ok=True)
             with self.lock():
+                self._check_locks_work()
                 self.uuid = self._open_marker()
         except OSError as error:
             raise RootRefused(f"The root {self.path} can't be used: {error.strerror}.") from None
@@ -77,46 +105,44 @@ class Root:
         return str(marker["uuid"])
 
     def _read_marker(self) -> dict[str, object]:
+        path = self.path / MARKER
         try:
-            marker = json.loads((self.path / MARKER).read_bytes())
+            marker = json.loads(read_bounded(path, MAX_MARKER_BYTES))
             version, root_uuid = marker["version"], marker["uuid"]
-        except (ValueError, KeyError, TypeError):
-            raise RootRefused(
-                f"{self.path / MARKER} can't be read; restore it or move it away."
-            ) from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise RootRefused(f"{path} can't be read; restore it or move it away.") from None
+        if not _is_trusted(os.stat(path, follow_symlinks=False)):
+            raise RootRefused(f"{path} belongs to another user.")
         if version != FORMAT_VERSION:
             raise RootRefused(
-                f"{self.path} has format version {version}; this release knows {FORMAT_VERSION}."
+                f"{self.path} has format version {str(version)[:40]}; this release knows "
+                f"{FORMAT_VERSION}."
             )
-        if not isinstance(root_uuid, str) or len(root_uuid) != 32:
-            raise RootRefused(f"{self.path / MARKER} holds no uuid of 32 hexadecimal digits.")
+        if not isinstance(root_uuid, str) or not _UUID.fullmatch(root_uuid):
+            raise RootRefused(f"{path} holds no uuid of 32 hexadecimal digits.")
         return dict(marker)
 
     def _check_locks_work(self) -> None:
-        """Some network file systems accept a lock and hold nobody off: refuse those."""
-        path = self.private / f"probe-{secrets.token_hex(4)}.lock"
-        first = try_lock(path)
-        if first is None:
+        """Some network file systems accept a lock and hold nobody off: refuse those.
+
+        Called with the root's lock held, which nobody else may get now.
+        """
+        second = try_lock(self._locks / "root.lock")
+        if second is not None:
+            os.close(second)
             raise RootRefused(f"File locks don't work in {self.path}; use a local file system.")
-        try:
-            second = try_lock(path)
-            if second is not None:
-                os.close(second)
-                raise RootRefused(f"File locks don't work in {self.path}; use a local file system.")
-        finally:
-            unlock(path, first)
 
     @property
     def runtime(self) -> str | None:
         """The strongest runtime this root's sessions have had, or None before the first."""
-        value = self._read_marker()["runtime"]
+        value = self._read_marker().get("runtime")
         return value if isinstance(value, str) else None
 
     def remember_runtime(self, runtime: str) -> None:
         """Record `runtime` as the strongest one used."""
         with self.lock():
             marker = self._read_marker()
-            if marker["runtime"] != runtime:
+            if marker.get("runtime") != runtime:
                 marker["runtime"] = runtime
                 write_durably(self.path / MARKER, json.dumps(marker).encode())
 
@@ -124,8 +150,15 @@ class Root:
         """Hold while names are added to the root or taken out of it."""
         return locked(self._locks / "root.lock")
 
+    def index_lock(self) -> AbstractContextManager[None]:
+        """Hold while the index is opened. Whoever holds it takes no other lock."""
+        return locked(self._locks / "index.lock")
+
     def project_lock(self, project_id: str) -> AbstractContextManager[None]:
-        """Hold while a project's metadata is read, changed and written."""
+        """Hold while a project's metadata is read, changed and written.
+
+        Whoever needs the root's lock as well takes that one first.
+        """
         return locked(self._locks / f"{project_id}.lock")
 
     def try_project_lock(self, project_id: str) -> tuple[Path, int] | None:
@@ -145,7 +178,7 @@ class Root:
 
     def owner_is_alive(self, owner_id: str) -> bool:
         """Whether the process that registered as `owner_id` still runs, on this or another host."""
-        if not owner_id.isalnum():
+        if not _OWNER.fullmatch(owner_id):
             return False
         path = self._owners / f"{owner_id}.lock"
         if not path.exists():
@@ -156,7 +189,35 @@ class Root:
         unlock(path, fd)
         return False
 
-    def sweep_locks(self) -> None:
+    # -- after a crash ---------------------------------------------------------------------
+
+    def recover(self) -> list[str]:
+        """Finish what killed processes left half done here; live ones keep theirs.
+
+        Safe beside other processes. Returns what could not be removed, and why.
+        """
+        problems = []
+        for path in (*self._abandoned_stages(), *self.deleting.iterdir()):
+            try:
+                remove_tree(path)
+            except OSError as error:
+                problems.append(f"{path} can't be removed: {error.strerror}.")
+        self._sweep_locks()
+        with self.lock():
+            remove_temporary_files(self.path / MARKER)
+        return problems
+
+    def _abandoned_stages(self) -> Iterator[Path]:
+        """Projects on their way in whose maker is gone; their lock is held meanwhile."""
+        for stage in self.incoming.iterdir():
+            held = self.try_project_lock(stage.name) if is_project_id(stage.name) else None
+            if held is not None:
+                try:
+                    yield stage
+                finally:
+                    unlock(*held)
+
+    def _sweep_locks(self) -> None:
         """Remove the lock files that a killed process left behind."""
         for directory in (self._owners, self._locks):
             for path in directory.glob("*.lock"):

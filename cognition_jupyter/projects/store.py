@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from traitlets import Integer, Unicode
 from traitlets.config import LoggingConfigurable
 
 from ..environment import environment_default
-from ..exceptions import Conflict
+from ..exceptions import CognitionError, Conflict, NotFound
 from ..models import (
+    MAX_DAYS,
     CreateProject,
     Metadata,
     ProjectConfig,
@@ -20,38 +22,17 @@ from ..models import (
     utcnow,
 )
 from .catalog import Catalog, trashed
-from .files import fsync_directory, in_thread, unlock
+from .files import in_thread
 from .index import Entry
 from .metadata import write_metadata
-from .naming import check_prefix, check_project_id, is_project_id, new_project_id
+from .naming import check_prefix, check_project_id
 from .root import Root
-from .tree import give_tree, remove_tree
+from .stage import ProjectPaths, Stage
+from .tree import remove_tree
+
+MAX_UID = (1 << 32) - 2  # the last one means "leave it" to chown
 
 Populate = Callable[[Path], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class ProjectPaths:
-    """Where the parts of one project are. Only the last three are ever mounted into a container."""
-
-    project: Path
-    repo: Path
-    persistent: Path
-    deps: Path
-
-    @classmethod
-    def under(cls, project: Path) -> ProjectPaths:
-        """The parts of the project in directory `project`."""
-        return cls(project, project / "repo", project / ".memories/persistent", project / ".deps")
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """A project on its way in, and the lock that says its maker is alive."""
-
-    project_id: str
-    paths: ProjectPaths
-    held: tuple[Path, int]
 
 
 class ProjectStore(LoggingConfigurable):
@@ -64,31 +45,41 @@ class ProjectStore(LoggingConfigurable):
     ).tag(config=True)
     max_projects = Integer(
         1000,
+        min=0,
         help="Projects this root may hold, broken ones included; 0 for no limit. "
         "Default from MAX_PROJECTS.",
     ).tag(config=True)
     cleanup_after_days = Integer(
         30,
+        min=1,
+        max=MAX_DAYS,
         help="Days without access after which a project is due to be cleaned up, where it has no "
         "number of its own. Default from PROJECT_CLEANUP_AFTER_DAYS.",
     ).tag(config=True)
     container_uid = Integer(
         1000,
+        min=1,
+        max=MAX_UID,
         help="User id that sessions run as and that owns the projects' files, when the server "
         "runs as root. Otherwise the server's own user is taken.",
     ).tag(config=True)
-    container_gid = Integer(1000, help="Group id that goes with `container_uid`.").tag(config=True)
+    container_gid = Integer(
+        1000, min=1, max=MAX_UID, help="Group id that goes with `container_uid`."
+    ).tag(config=True)
 
     _default_max_projects = environment_default("max_projects", "MAX_PROJECTS", 1000)
     _default_cleanup_after_days = environment_default(
-        "cleanup_after_days", "PROJECT_CLEANUP_AFTER_DAYS", 30, minimum=1
+        "cleanup_after_days", "PROJECT_CLEANUP_AFTER_DAYS", 30, minimum=1, maximum=MAX_DAYS
     )
 
     def open(self, root: Path) -> None:
         """Open `root`, make it if it is missing, and finish what a killed server left half done.
 
-        Raises RootRefused. Call once, before anything else.
+        Raises RootRefused, and TraitError for a wrong value in the environment. Call once, before
+        anything else.
         """
+        for name in self.trait_names(config=True):
+            getattr(self, name)  # a default is looked up when it is first asked for
         self.directory = Root(root)
         self.catalog = Catalog(self.directory)
         self.recover()
@@ -147,12 +138,12 @@ class ProjectStore(LoggingConfigurable):
         ]
         return found[offset : None if limit is None else offset + limit], len(found)
 
-    def has_memories(self, project_id: str) -> bool:
+    def has_memories(self, project_id: str, trashed: bool = False) -> bool:
         """Whether anything is remembered on disk for the project (waits for the disk)."""
-        memories = self.directory.path / project_id / ".memories"
+        parent = self.directory.trash if trashed else self.directory.path
         for part in ("persistent", "hot"):
             try:
-                with os.scandir(memories / part) as entries:
+                with os.scandir(f"{parent}/{project_id}/.memories/{part}") as entries:
                     if next(entries, None) is not None:
                         return True
             except OSError:
@@ -173,36 +164,23 @@ class ProjectStore(LoggingConfigurable):
         Raises InvalidInput, Conflict (`project_limit`) and what `populate` raises.
         """
         check_prefix(request.user_prefix)
-        stage = await self._begin(request.user_prefix)
+        stage = Stage(self.directory)
         try:
+            await self._begin(stage, request.user_prefix)
             if populate is not None:
                 await populate(stage.paths.repo)
             return await self._appear(stage, request)
-        finally:
-            await self._forget(stage)
+        except BaseException:
+            await self._take_back(stage)
+            raise
 
     @in_thread
-    def _begin(self, prefix: str) -> _Stage:
-        self._check_limit()
-        while True:
-            project_id = new_project_id(prefix)
-            held = self.directory.try_project_lock(project_id)
-            if held is None:
-                continue
-            stage = _Stage(
-                project_id, ProjectPaths.under(self.directory.incoming / project_id), held
-            )
-            taken = (self.directory.path / project_id, self.directory.trash / project_id)
-            if any(os.path.lexists(path) for path in (stage.paths.project, *taken)):
-                unlock(*held)
-                continue
-            for directory in (stage.paths.repo, stage.paths.persistent, stage.paths.deps):
-                directory.mkdir(mode=0o700, parents=True)
-            for name in (".memories/hot", ".logs", ".agent", "tmp"):
-                (stage.paths.project / name).mkdir(mode=0o700)
-            return stage
+    def _begin(self, stage: Stage, prefix: str) -> None:
+        self._check_limit()  # before the work; what counts is the check in `_appear`
+        stage.begin(prefix)
 
     def _check_limit(self) -> None:
+        self.catalog.catch_up()
         if self.max_projects and self.catalog.index.count() >= self.max_projects:
             raise Conflict(
                 f"This server keeps at most {self.max_projects} projects (max_projects); "
@@ -211,7 +189,7 @@ class ProjectStore(LoggingConfigurable):
             )
 
     @in_thread
-    def _appear(self, stage: _Stage, request: CreateProject) -> Metadata:
+    def _appear(self, stage: Stage, request: CreateProject) -> Metadata:
         now = utcnow()
         fields = request.model_dump(exclude={"user_prefix", "template"})
         metadata = Metadata(
@@ -224,35 +202,47 @@ class ProjectStore(LoggingConfigurable):
             description=request.description,
             cleanup_after_days=request.cleanup_after_days,
         )
-        paths = stage.paths
-        if os.geteuid() == 0:
-            for directory in (paths.repo, paths.persistent, paths.deps):
-                give_tree(directory, *self.user)
-        fsync_directory(paths.project / ".memories")
-        write_metadata(paths.project, metadata)
+        stage.finish(self.user)
+        source, target = stage.paths.project, self.directory.path / stage.project_id
+        write_metadata(source, metadata)
         with self.directory.lock():
             self._check_limit()
-            with self.catalog.moving(stage.project_id):
-                os.rename(paths.project, self.directory.path / stage.project_id)
+            self.catalog.move(stage.project_id, source, target)
             self.catalog.record(metadata)
+        stage.release()
         return metadata
 
     @in_thread
-    def _forget(self, stage: _Stage) -> None:
-        if stage.paths.project.exists():
-            remove_tree(stage.paths.project)
-        unlock(*stage.held)
+    def _take_back(self, stage: Stage) -> None:
+        """Leave nothing of a project whose creation failed or was cancelled."""
+        try:
+            if not stage.is_gone():
+                stage.discard()
+                return
+            stage.release()
+            self._delete(stage.project_id, permanent=True)
+        except (CognitionError, OSError) as error:
+            # Somebody was quick to use or delete it, or the next start will tidy up.
+            self.log.warning("Taking %s back: %s", stage.project_id, error)
 
-    def _change(self, project_id: str, change: Callable[[Metadata], None]) -> Metadata:
+    @contextmanager
+    def _locked(self, project_id: str) -> Iterator[None]:
+        """Hold the lock of a project that is in the root: one on its way in can take long."""
         check_project_id(project_id)
+        if not os.path.lexists(self.directory.path / project_id):
+            raise NotFound(f"There is no project {project_id}.")
         with self.directory.project_lock(project_id):
+            yield
+
+    def _change(self, project_id: str, change: Callable[[Metadata], object]) -> Metadata:
+        with self._locked(project_id):
             metadata = self.catalog.read(project_id)
             change(metadata)
             self.catalog.write(metadata)
             return metadata
 
     @in_thread
-    def change(self, project_id: str, change: Callable[[Metadata], None]) -> Metadata:
+    def change(self, project_id: str, change: Callable[[Metadata], object]) -> Metadata:
         """Read, change and write the metadata under the project's lock; no update is lost.
 
         `change` edits in place and may raise to leave everything as it was.
@@ -263,11 +253,17 @@ class ProjectStore(LoggingConfigurable):
     def delete(self, project_id: str, permanent: bool = False) -> None:
         """Move the project to the trash, or remove it for good.
 
-        Raises Conflict (`active_sessions`) while sessions live: end them first.
+        Raises NotFound, BrokenProject, Conflict (`active_sessions`) while sessions live: end them
+        first. Once a permanent deletion has begun the project does not come back: what a crash or
+        an error keeps from being removed goes at the next start.
         """
-        check_project_id(project_id)
+        self._delete(project_id, permanent)
+
+    def _delete(self, project_id: str, permanent: bool) -> None:
         target = self.directory.trash / project_id
-        with self.directory.lock(), self.directory.project_lock(project_id):
+        if permanent:
+            target = self.directory.deleting / f"{project_id}.{secrets.token_hex(4)}"
+        with self.directory.lock(), self._locked(project_id):
             if self.catalog.read(project_id).live_sessions:
                 raise Conflict(
                     f"{project_id} has live sessions; end them first or use force=true.",
@@ -275,12 +271,17 @@ class ProjectStore(LoggingConfigurable):
                 )
             if os.path.lexists(target):
                 raise Conflict(f"{project_id} is in the trash already.", "in_trash")
-            with self.catalog.moving(project_id):
-                os.rename(self.directory.path / project_id, target)
-                fsync_directory(self.directory.trash)
+            self.catalog.move(project_id, self.directory.path / project_id, target)
             self.catalog.index.remove(project_id)
         if permanent:
-            remove_tree(target)
+            try:
+                remove_tree(target)
+            except OSError as error:
+                raise CognitionError(
+                    f"{project_id} is deleted, but files of it remain in {target} "
+                    f"({error.strerror}); their removal is tried again.",
+                    "files_remain",
+                ) from None
 
     # -- sessions --------------------------------------------------------------------------
 
@@ -321,17 +322,10 @@ class ProjectStore(LoggingConfigurable):
     # -- after a crash ---------------------------------------------------------------------
 
     def recover(self) -> None:
-        """Remove what killed processes left half done; live ones keep theirs. Waits."""
-        for stage in self.directory.incoming.iterdir():
-            if not is_project_id(stage.name):
-                continue
-            held = self.directory.try_project_lock(stage.name)
-            if held is not None:
-                remove_tree(stage)
-                unlock(*held)
-        self.directory.sweep_locks()
-        self.catalog.remove_temporary_files()
-        with self.directory.lock():
-            for path in self.directory.private.glob(".root.json.*.tmp"):
-                path.unlink(missing_ok=True)
+        """Finish what killed processes left half done; live ones keep theirs. Waits.
+
+        Safe at any time, beside other threads and processes.
+        """
+        for problem in self.directory.recover():
+            self.log.warning("%s", problem)
         self.catalog.sweep()
