@@ -20,6 +20,7 @@ from .projects.projects import Projects
 from .sessions.project_sessions import ProjectSessions
 
 SESSION_EVENTS = "https://schema.jupyter.org/cognition/session/v1"
+PROGRESS_EVENTS = "https://schema.jupyter.org/cognition/progress/v1"
 _SCHEMAS = Path(__file__).parent / "event_schemas"
 
 
@@ -55,8 +56,10 @@ class CognitionApp(ExtensionApp):
             self.log.critical("cognition_jupyter can't start: %s", error)
             self.exit(1)
         parts = self.cognition
-        parts.launcher.emit = self._emit
-        self.projects = Projects(parts.store, parts.git, parts.policy.check, parts.contents_path)
+        parts.launcher.emit = self._emit_session
+        self.projects = Projects(
+            parts.store, parts.git, parts.policy.check, parts.contents_path, self._emit_progress
+        )
         self.sessions = ProjectSessions(parts.store, parts.launcher, self.serverapp.kernel_manager)
         assert self.serverapp.event_logger is not None
         for schema in _SCHEMAS.glob("*/*.yaml"):
@@ -70,10 +73,16 @@ class CognitionApp(ExtensionApp):
         """Add the REST routes."""
         self.handlers.extend(HANDLERS)
 
-    def _emit(self, action: str, data: dict[str, Any]) -> None:
+    def _emit(self, schema_id: str, data: dict[str, Any]) -> None:
         assert self.serverapp is not None and self.serverapp.event_logger is not None
+        self.serverapp.event_logger.emit(schema_id=schema_id, data=data)
+
+    def _emit_session(self, action: str, data: dict[str, Any]) -> None:
         known = {key: value for key, value in data.items() if value is not None}
-        self.serverapp.event_logger.emit(schema_id=SESSION_EVENTS, data={"action": action, **known})
+        self._emit(SESSION_EVENTS, {"action": action, **known})
+
+    def _emit_progress(self, prefix: str, detail: str) -> None:
+        self._emit(PROGRESS_EVENTS, {"stage": "clone", "user_prefix": prefix, "detail": detail})
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called once the event loop runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import websocket
 
 from .projects.git_server import GitServer, git
-from .support.server import Server
+from .support.server import TOKEN, Server
 
 PACKAGE, VERSION = "idna", "3.11"  # pure Python; its source distribution carries 6,000 tests
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cognition-jupyter"
@@ -42,6 +44,11 @@ def test_a_packages_test_suite_passes_in_a_project_cloned_from_its_repository(
     git(tmp_path, "clone", "--quiet", "--bare", str(work), str(tmp_path / "idna.git"))
 
     server = make_server(config={"GitClone": {"allowed_schemes": ["https", "http"]}})
+    events = websocket.create_connection(
+        f"{server.url.replace('http', 'ws')}/api/events/subscribe",
+        header=[f"Authorization: token {TOKEN}"],
+        timeout=20,
+    )
     with GitServer(tmp_path) as remote:
         url = remote.url("idna.git", login="someone:p4ssw0rd-of-the-clone")
         project = server.call(
@@ -49,6 +56,13 @@ def test_a_packages_test_suite_passes_in_a_project_cloned_from_its_repository(
         )
     assert project["config"]["repo_url"] == remote.url("idna.git")
     assert project["network_mode"] == "OFF"
+    detail = ""
+    while detail != "Receiving objects: 100%":
+        event = json.loads(events.recv())
+        if event["schema_id"].endswith("/progress/v1"):
+            assert event["stage"] == "clone" and event["user_prefix"] == "idna"
+            detail = event["detail"]
+    events.close()
 
     session = server.start_session(project["project_id"])
     with server.kernel(session["kernel_id"]) as kernel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -25,18 +26,25 @@ from .store import ProjectStore
 CONFIG_FIELDS = ("network_mode", "container_image", "agent_model", "keep_packages")
 CheckPolicy = Callable[[ProjectConfig], None]
 ContentsPath = Callable[[str], str | None]
+NoteProgress = Callable[[str, str], None]  # prefix of the project on its way in, what git says
 
 
 class Projects:
     """Creates, lists, changes and describes projects."""
 
     def __init__(
-        self, store: ProjectStore, git: GitClone, check: CheckPolicy, contents_path: ContentsPath
+        self,
+        store: ProjectStore,
+        git: GitClone,
+        check: CheckPolicy,
+        contents_path: ContentsPath,
+        note_progress: NoteProgress = lambda prefix, detail: None,
     ) -> None:
         self._store = store
         self._git = git
         self._check = check
         self._contents_path = contents_path
+        self._note_progress = note_progress
 
     async def create(self, request: CreateProject) -> dict[str, Any]:
         """A new project, from a repository if one is named. Returns its details.
@@ -50,7 +58,8 @@ class Projects:
             return await self._details(await self._store.create(request))
         self._git.check(url)
         stored = request.model_copy(update={"repo_url": self._git.redact(url)})
-        created = await self._store.create(stored, lambda repo: self._git.clone(url, repo))
+        note = functools.partial(self._note_progress, request.user_prefix)
+        created = await self._store.create(stored, lambda repo: self._git.clone(url, repo, note))
         return await self._details(created)
 
     async def details(self, project_id: str) -> dict[str, Any]:
