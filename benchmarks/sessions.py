@@ -113,7 +113,7 @@ def bare_container(client: docker.DockerClient) -> float:
 
 
 def idle_gaps(made: Server) -> list[float]:
-    """The longest gaps in three seconds in which nothing is asked: what the machine itself costs."""
+    """The longest gaps while nothing is asked for three seconds: what the machine itself costs."""
     made.call("GET", "/bench/gaps")
     time.sleep(3)
     worst: list[float] = made.call("GET", "/bench/gaps")

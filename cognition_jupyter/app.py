@@ -85,7 +85,9 @@ class CognitionApp(ExtensionApp):
         self._emit(PROGRESS_EVENTS, {"stage": "clone", "user_prefix": prefix, "detail": detail})
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
-        """Called once the event loop runs."""
+        """Called once the event loop runs, also if the extension could not be loaded."""
+        if not self._running:
+            return
         self._reconcile()
         interval = self.cognition.reconcile.interval
         if interval > 0:

@@ -5,12 +5,15 @@ The server, the provisioner and the command line stand on it; a provisioner may 
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import os
 import threading
 from pathlib import Path
 from typing import Any, ClassVar
 
 from jupyter_core.application import JupyterApp
+from traitlets import TraitError
 from traitlets.config import Config, LoggingConfigurable
 
 from .exceptions import Forbidden, InvalidInput
@@ -50,23 +53,42 @@ class Cognition(LoggingConfigurable):
         self.policy = SessionPolicy(parent=self)
 
     def open(self) -> None:
-        """Open the root and what stands on it. Waits for the disk. Raises RootRefused."""
+        """Open the root and what stands on it. Waits for the disk.
+
+        Raises RootRefused, TraitError.
+        """
         root = Path(self.store.root or self.jupyter_root / "workspaces").expanduser()
         self.store.open(self.jupyter_root / root)
         self.owner = self.store.directory.register_owner()
-        self.ram = RamDirectories(self.store.directory, self.store.user, parent=self)
-        self.choice = RuntimeChoice(self.store.directory, parent=self)
-        self.launcher = Launcher(
-            self.store, self.choice, self.policy, self.ram, self.owner, parent=self
-        )
-        self.reconcile = Reconcile(self.store, self.choice, self.ram, self.launcher, parent=self)
+        try:
+            self.ram = RamDirectories(self.store.directory, self.store.user, parent=self)
+            self.choice = RuntimeChoice(self.store.directory, parent=self)
+            self.launcher = Launcher(
+                self.store, self.choice, self.policy, self.ram, self.owner, parent=self
+            )
+            self.reconcile = Reconcile(
+                self.store, self.choice, self.ram, self.launcher, parent=self
+            )
+        except BaseException:
+            self.store.close()
+            self.owner.release()
+            raise
 
     async def close(self) -> None:
         """Let go of everything. Sessions must have ended."""
-        await self.choice.close()
-        self.ram.remove_owner(self.owner.owner_id)
-        self.store.close()
-        self.owner.release()
+        try:
+            await self.choice.close()
+        finally:
+            await in_thread(self._let_go)()
+
+    def _let_go(self) -> None:
+        try:
+            self.ram.remove_owner(self.owner.owner_id)
+            self.launcher.probes.remove_owner(self.owner.owner_id)
+            self.store.close()
+        finally:
+            # Last: from now on, what is left of us may be reaped by anybody.
+            self.owner.release()
 
     def contents_path(self, project_id: str) -> str | None:
         """The project's folder as Jupyter's contents API names it; None when it is outside."""
@@ -87,36 +109,75 @@ class Cognition(LoggingConfigurable):
 
     @classmethod
     async def launcher_for(cls, directory: str) -> Launcher:
-        """The launcher for a kernel in `directory`: the server's, or one of our own without it."""
-        return (await in_thread(cls._for)(directory)).launcher
+        """The launcher for a kernel in `directory`: the server's, or one of our own without it.
+
+        Raises Forbidden where there is no server and no root, InvalidInput, RootRefused.
+        """
+        made, new = await in_thread(cls._for)(directory)
+        if new:
+            await made.reconcile.run()  # nobody else might ever come by
+        return made.launcher
 
     @classmethod
-    def _for(cls, directory: str) -> Cognition:
-        if cls._served:
-            real = Path(os.path.realpath(directory))
-            for served in cls._served:
-                if real.is_relative_to(served.store.directory.path):
-                    return served
-            return cls._served[-1]  # it will refuse with a sentence
-        with cls._opening:
-            config = load_config()
-            configured = config.get("ProjectStore", {}).get("root")
-            root = (
-                Path(configured)
-                if configured
-                else find_marked_root(Path(os.path.realpath(directory)))
+    def _for(cls, directory: str) -> tuple[Cognition, bool]:
+        if not cls._served:
+            return cls._without_server(directory)
+        real = Path(os.path.realpath(directory))
+        inside = [s for s in cls._served if real.is_relative_to(s.store.directory.path)]
+        # A server's last word on any other place is a sentence of its launcher.
+        return (inside or cls._served)[-1], False
+
+    @classmethod
+    def _without_server(cls, directory: str) -> tuple[Cognition, bool]:
+        """The one of the root that `directory` is in, and whether it is new. Waits for the disk."""
+        config = load_config()
+        real = Path(os.path.realpath(directory))
+        configured = Path(config.get("ProjectStore", {}).get("root") or "").expanduser()
+        # A relative root is meant below a server's directory, which nobody knows here.
+        root = configured if configured.is_absolute() else find_marked_root(real)
+        if root is None or not real.is_relative_to(root := Path(os.path.realpath(root))):
+            where = "at or above it" if root is None else f"but {root}"
+            raise Forbidden(
+                f"{directory} is in no project: there is no root of projects {where}.",
+                "not_in_a_project",
             )
-            if root is None:
-                raise Forbidden(
-                    f"{directory} is in no project: there is no root of projects at or above it.",
-                    "not_in_a_project",
-                )
-            if root not in cls._unserved:
-                config.ProjectStore.root = str(root)
-                made = cls(root, config=config)
-                made.open()
-                cls._unserved[root] = made
-            return cls._unserved[root]
+        with cls._opening:
+            new = root not in cls._unserved
+            if new:
+                cls._unserved[root] = cls._open_unserved(root, config)
+            return cls._unserved[root], new
+
+    @classmethod
+    def _open_unserved(cls, root: Path, config: Config) -> Cognition:
+        config.ProjectStore.root = str(root)
+        try:
+            made = cls(root, config=config)
+            made.open()
+        except TraitError as error:
+            raise InvalidInput(f"jupyter_cognition_config: {error}", "bad_config") from None
+        made._end_with_the_program()
+        return made
+
+    def _end_with_the_program(self) -> None:
+        """End the sessions that a program leaves behind at its exit, as kernels end with it."""
+        pid = os.getpid()
+
+        def end() -> None:
+            if os.getpid() != pid:
+                return  # a fork of the program: its parent goes on
+            try:
+                asyncio.run(self._end())
+            except Exception as error:  # the program is over: all that can be done is to tell
+                self.log.warning("Sessions are left to the next server: %s", error)
+
+        # At `atexit` no thread works any more, and all our work is done in threads. This is what
+        # concurrent.futures itself uses; registered later, it is called earlier.
+        register = getattr(threading, "_register_atexit", atexit.register)
+        register(end)
+
+    async def _end(self) -> None:
+        await self.launcher.close_all("client")
+        await self.close()
 
 
 class _ConfigLoader(JupyterApp):

@@ -3,58 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from traitlets.config import LoggingConfigurable
 
-from ..exceptions import CognitionError, Conflict, Forbidden, NotFound, RuntimeUnavailable
+from ..exceptions import CognitionError, Conflict, Forbidden, RuntimeUnavailable
 from ..memory.ram import RamDirectories, SessionDirectories
-from ..models import Metadata, NetworkMode, Reason, SessionRecord, utcnow
-from ..projects.files import in_thread, write_durably
+from ..models import NetworkMode, Reason, SessionRecord, utcnow
+from ..projects.files import in_thread
 from ..projects.naming import is_project_id
 from ..projects.root import Owner
 from ..projects.store import ProjectStore
-from ..runtimes import base
-from ..runtimes.base import ContainerSpec, Exit, Mount, Runtime
+from ..runtimes.base import Found, Mount
 from ..runtimes.choice import RuntimeChoice
-from ..runtimes.probe import check_mounts
+from .container import CHANNELS as CHANNELS
+from .container import container_spec, make_sources, mounts_of, space_for
 from .policy import SessionPolicy
+from .probes import WriteProbes
+from .records import SessionRecords
+from .session import LiveSession, check_session_id, to_the_end
 
-CONNECTION_FILE = "connection.json"
+REPO_DIRECTORY = "repo"
+REMOVAL_PATIENCE = 15.0  # seconds; what takes longer is left to the runtime and to reconcile
 Emit = Callable[[str, dict[str, Any]], None]
-
-
-@dataclass
-class LiveSession:
-    """A session of this process. Its container is replaced when the kernel restarts."""
-
-    session_id: str
-    project_id: str
-    runtime: Runtime
-    network_mode: NetworkMode
-    image: str | None
-    directory: Path  # of the notebook, on the host
-    directories: SessionDirectories
-    mounts: tuple[Mount, ...]
-    container_id: str | None = None
-    intent: Reason | None = None  # why we are stopping it; recorded before we do
-    failure: Exit | None = None  # the last way its container ended by itself
-    launches: int = 0
-
-    @property
-    def socket_prefix(self) -> str:
-        """`ip` of the host's connection information, transport ipc."""
-        return str(self.directories.sockets / "k")
-
-    @property
-    def exit(self) -> Exit | None:
-        """How the present container ended; None while it runs. No I/O."""
-        return self.runtime.exit_of(self.container_id) if self.container_id else self.failure
 
 
 class Launcher(LoggingConfigurable):
@@ -75,10 +49,13 @@ class Launcher(LoggingConfigurable):
         self.policy = policy
         self.ram = ram
         self.owner = owner
+        self.records = SessionRecords(store, owner.owner_id, self.log)
+        self.probes = WriteProbes(store.directory, owner.owner_id, store.user)
         self.live: dict[str, LiveSession] = {}
         self.emit: Emit = lambda action, data: None
-        # What has passed the write probe: a (runtime, image) pair.
-        self._probed: set[tuple[str, str | None]] = set()
+        self.stopping = False
+        # Ids from the first look at a session until its container runs, at restarts too.
+        self._starting: set[str] = set()
 
     # -- where -----------------------------------------------------------------------------
 
@@ -108,18 +85,34 @@ class Launcher(LoggingConfigurable):
     ) -> LiveSession:
         """Check the policy, take a place under the limits and make the session's directories.
 
-        Raises Forbidden, Conflict (`session_limit`), RuntimeUnavailable, NotFound; then nothing
-        of the session is left.
+        Raises InvalidInput, Forbidden, Conflict (`session_limit`, `session_exists`),
+        RuntimeUnavailable, NotFound; then nothing of the session is left.
         """
-        if session_id in self.live:
+        check_session_id(session_id)
+        self._check_open()
+        if session_id in self.live or session_id in self._starting:
             raise Conflict(f"Session {session_id} is open already.", "session_exists")
+        self._starting.add(session_id)
+        try:
+            return await self._open(session_id, directory, network_mode)
+        except BaseException:
+            self._starting.discard(session_id)
+            raise
+
+    def _check_open(self) -> None:
+        if self.stopping:
+            raise RuntimeUnavailable("The server is stopping; no session can start.", "stopping")
+
+    async def _open(
+        self, session_id: str, directory: str, network_mode: NetworkMode | None
+    ) -> LiveSession:
         project_id, real = await in_thread(self.locate)(directory)
         config = (await self.store.get(project_id)).config
         mode = self.policy.network_mode(config, network_mode)
         image = self.policy.image_of(config)
         runtime = await self.choice.choose()
         self.policy.check_runtime(runtime, config)
-        await self._probe(runtime, image)
+        await self.probes.check(runtime, image)
         record = SessionRecord(
             session_id=session_id,
             kernel_id=session_id,
@@ -131,12 +124,15 @@ class Launcher(LoggingConfigurable):
             started_at=utcnow(),
         )
         limits = self.policy.max_sessions, self.policy.max_sessions_per_project
-        await self.store.open_session(project_id, record, *limits)
+        await self.records.open(project_id, record, *limits)
         try:
-            directories = await in_thread(self.ram.make_session)(self.owner.owner_id, session_id)
-            mounts = await in_thread(self._mounts)(project_id, directories, config.keep_packages)
+            directories, mounts = await in_thread(self._make_directories)(
+                project_id, session_id, config.keep_packages
+            )
+            self._check_open()
         except BaseException:
-            await self._drop_record(project_id, session_id)
+            await in_thread(self.ram.discard_session)(self.owner.owner_id, session_id)
+            await self.records.drop(project_id, session_id)
             raise
         session = LiveSession(
             session_id, project_id, runtime, mode, image, real, directories, mounts
@@ -144,71 +140,84 @@ class Launcher(LoggingConfigurable):
         self.live[session_id] = session
         return session
 
-    async def _probe(self, runtime: Runtime, image: str) -> None:
-        key = (runtime.name, image)
-        if not runtime.guarantees.isolated or key in self._probed:
-            return
-        place = self.store.directory.incoming
-        await check_mounts(runtime, place, self.owner.owner_id, self.store.user, image)
-        self._probed.add(key)
+    def _make_directories(
+        self, project_id: str, session_id: str, keep_packages: bool
+    ) -> tuple[SessionDirectories, tuple[Mount, ...]]:
+        with space_for(session_id):
+            directories = self.ram.make_session(self.owner.owner_id, session_id)
+            mounts = mounts_of(self.store, self.ram, project_id, directories, keep_packages)
+        make_sources(self.ram, session_id, mounts)
+        return directories, mounts
 
-    def _mounts(
-        self, project_id: str, directories: SessionDirectories, keep_packages: bool
-    ) -> tuple[Mount, ...]:
-        paths = self.store.paths(project_id)
-        return (
-            Mount(paths.repo, base.WORKSPACE),
-            Mount(self.ram.hot(project_id), base.HOT),
-            Mount(paths.persistent, base.PERSISTENT),
-            Mount(paths.deps if keep_packages else directories.deps, base.DEPS),
-            Mount(directories.tmp, base.TMP),
-            Mount(directories.sockets, base.SOCKETS),
-        )
-
-    async def close(self, session: LiveSession, reason: Reason | None = None) -> None:
+    async def close(
+        self, session: LiveSession, reason: Reason | None = None, detail: str | None = None
+    ) -> None:
         """End the session for good: no container, no directories, its record closed.
 
         `reason` counts when nobody recorded an intent. An engine that does not answer delays
-        nothing: the container is then left to reconcile.
+        little: the container is then left to reconcile. Returns when the session is closed, also
+        if somebody else is at it, and raises nothing of the engine or the disk.
         """
-        if self.live.pop(session.session_id, None) is None:
+        if session.closing:
+            # No asyncio object is kept for it: without a server, loops come and go.
+            while self.live.get(session.session_id) is session:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
             return
-        ended = session.exit or session.failure
-        try:
-            await self.remove_container(session)
-        except RuntimeUnavailable as error:
-            self.log.warning("Session %s: %s", session.session_id, error.message)
-        await in_thread(self.ram.remove_session)(session.directories)
+        session.closing = True
+        await to_the_end(self._close(session, reason, detail))
+
+    async def _close(self, session: LiveSession, reason: Reason | None, detail: str | None) -> None:
+        ended = session.exit or session.death
         why = session.intent or reason or (ended.reason if ended else "client")
-        detail = ended.detail if ended and why == ended.reason else None
-        await self._close_record(session.project_id, session.session_id, why, detail)
-        self._tell("ended", session, reason=why, detail=detail)
-
-    async def _close_record(
-        self, project_id: str, session_id: str, reason: Reason, detail: str | None
-    ) -> None:
+        if detail is None and ended is not None and ended.reason == why:
+            detail = ended.detail
         try:
-            await self.store.change(
-                project_id, lambda data: close_record(data, session_id, reason, detail)
-            )
-        except (NotFound, Conflict) as error:  # deleted or damaged meanwhile
-            self.log.warning("Session %s: %s", session_id, error.message)
+            await self._launched(session)
+            await self.remove_container(session)
+            try:
+                await in_thread(self.ram.remove_session)(session.directories)
+            except OSError as error:
+                self.log.warning("Session %s: its directories: %s", session.session_id, error)
+            if session.launches:
+                await self.records.close(session.project_id, session.session_id, why, detail)
+            else:
+                await self.records.drop(session.project_id, session.session_id)
+        finally:
+            self.live.pop(session.session_id, None)
+            self._starting.discard(session.session_id)
+        if session.launches:
+            self._tell("ended", session, reason=why, detail=detail)
 
-    async def _drop_record(self, project_id: str, session_id: str) -> None:
-        """Forget a session that never had a container."""
+    async def _launched(self, session: LiveSession) -> None:
+        """Wait until no container is being started in it, but not for ever."""
+        deadline = asyncio.get_running_loop().time() + REMOVAL_PATIENCE
+        while session.launching and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
-        def drop(metadata: Metadata) -> None:
-            record = metadata.session(session_id)
-            if record is not None:
-                metadata.sessions.remove(record)
-                metadata.statistics.total_sessions -= 1
+    async def close_all(self, reason: Reason, patience: float = 15.0) -> None:
+        """End every session of this process and let no new one start.
 
-        await self.store.change(project_id, drop)
+        Waits `patience` seconds for starts under way to notice.
+        """
+        self.stopping = True
+        await asyncio.gather(*(self.close(session, reason) for session in [*self.live.values()]))
+        deadline = asyncio.get_running_loop().time() + patience
+        while self._starting and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
     # -- containers ------------------------------------------------------------------------
 
+    def _check_goes_on(self, session: LiveSession) -> None:
+        self._check_open()
+        if session.closing:
+            raise Conflict(f"Session {session.session_id} has been ended.", "session_ended")
+
     async def recheck(self, session: LiveSession, directory: str) -> None:
-        """Before a restart: is the notebook still in the session's project? Raises Forbidden."""
+        """Before a restart: is all still in its place, and the notebook in the session's project?
+
+        Raises Forbidden, NotFound, BrokenProject, Conflict (`session_ended`).
+        """
+        self._check_goes_on(session)
         project_id, real = await in_thread(self.locate)(directory)
         if project_id != session.project_id:
             raise Forbidden(
@@ -216,6 +225,8 @@ class Launcher(LoggingConfigurable):
                 f"{session.project_id}: shut the kernel down and start a new one.",
                 "moved_to_other_project",
             )
+        await self.store.get(project_id)
+        await in_thread(make_sources)(self.ram, session.session_id, session.mounts)
         session.directory = real
 
     async def launch(
@@ -228,79 +239,69 @@ class Launcher(LoggingConfigurable):
         """Start a fresh container for the session and return its id.
 
         `argv` is the kernelspec's, with `{connection_file}`; `connection` what the kernel needs
-        besides the sockets: key, signature scheme, kernel name. Raises RuntimeUnavailable.
+        besides the sockets: key, signature scheme, kernel name. Raises RuntimeUnavailable,
+        Conflict (`session_ended`), NotFound; then the caller closes the session.
         """
-        runtime, mounts = session.runtime, session.mounts
-        info = connection | {
-            "transport": "ipc",
-            "ip": runtime.inside(f"{base.SOCKETS}/k", mounts),
-            **{f"{name}_port": n for n, name in enumerate(CHANNELS, 1)},
-        }
-        await in_thread(self._write_connection_file)(session.directories.sockets, info)
-        working_directory = await in_thread(self._working_directory)(session)
-        environment = self.policy.environment_of(runtime, mounts)
-        if notebook:
-            environment["JPY_SESSION_NAME"] = f"{working_directory}/{os.path.basename(notebook)}"
-        connection_file = runtime.inside(f"{base.SOCKETS}/{CONNECTION_FILE}", mounts)
-        command = [part.replace("{connection_file}", connection_file) for part in argv]
-        if command[0] in ("python", "python3"):
-            command[0] = runtime.python
-        spec = ContainerSpec(
-            root_uuid=self.store.directory.uuid,
-            owner=self.owner.owner_id,
-            project_id=session.project_id,
-            session_id=session.session_id,
-            command=tuple(command),
-            environment=environment,
-            working_directory=working_directory,
-            mounts=mounts,
-            network_mode=session.network_mode,
-            user=self.store.user,
-            image=session.image,
-        )
-        container_id = session.container_id = await runtime.start(spec)
-        session.failure = None
-        session.launches += 1
+        session_id = session.session_id
+        self._starting.add(session_id)
+        session.launching = True
+        try:
+            spec = await in_thread(container_spec)(
+                session, self.store, self.policy, self.owner.owner_id, argv, connection, notebook
+            )
+            try:
+                session.container_id = await session.runtime.start(spec)
+            except RuntimeUnavailable:
+                self._check_goes_on(session)  # else that, and not a mount that is gone, is why
+                raise
+            session.unreachable = False
+            self._check_goes_on(session)  # whoever ends it waits for us and removes the container
+            container_id, death = session.container_id, session.death
+            detail = death.detail if death else None
+            await self.records.note_container(session.project_id, session_id, container_id, detail)
+            if session.launches == 0:
+                await self.choice.note_use(session.runtime)
+            session.launches += 1
+        finally:
+            session.launching = False
+            self._starting.discard(session_id)
         if session.launches == 1:
-            await self.choice.note_use(runtime)
-
-        def note(metadata: Metadata) -> None:
-            record = metadata.session(session.session_id)
-            if record is not None:
-                record.container_id = container_id
-
-        await self.store.change(session.project_id, note)
-        self._tell("started" if session.launches == 1 else "restarted", session)
+            self._tell("started", session)
+        else:
+            self._tell(
+                "restarted", session, reason=death.reason if death else "client", detail=detail
+            )
         return container_id
 
-    def _write_connection_file(self, sockets: Path, info: dict[str, Any]) -> None:
-        path = sockets / CONNECTION_FILE
-        write_durably(path, json.dumps(info).encode())
-        if os.geteuid() == 0:
-            os.chown(path, *self.store.user, follow_symlinks=False)
-
-    def _working_directory(self, session: LiveSession) -> str:
-        """The notebook's folder inside; checked now, since an engine would make a missing one."""
-        repo = session.mounts[0].source
-        real = Path(os.path.realpath(session.directory))
-        if not real.is_dir() or not real.is_relative_to(repo):
-            real = repo
-        relative = real.relative_to(repo).as_posix()
-        path = base.WORKSPACE if relative == "." else f"{base.WORKSPACE}/{relative}"
-        return session.runtime.inside(path, session.mounts)
-
     async def remove_container(self, session: LiveSession) -> None:
-        """Remove the session's present container, if any. Raises RuntimeUnavailable."""
-        if session.container_id is not None:
-            session.failure = session.exit
-            container_id, session.container_id = session.container_id, None
-            await session.runtime.remove(container_id)
+        """Remove the session's present container, if any, or leave it to reconcile."""
+        container_id, session.container_id = session.container_id, None
+        if container_id is None or session.unreachable:
+            return
+        try:
+            await asyncio.wait_for(session.runtime.remove(container_id), REMOVAL_PATIENCE)
+        except (RuntimeUnavailable, asyncio.TimeoutError) as error:
+            self.log.warning("Session %s: its container stays: %s", session.session_id, error)
 
-    def report_failure(self, session_id: str, directory: str, error: CognitionError) -> None:
+    # -- for others ------------------------------------------------------------------------
+
+    def knows(self, session_id: str) -> bool:
+        """Whether a session lives in this process, or is about to."""
+        return session_id in self.live or session_id in self._starting
+
+    def needs(self, found: Found) -> bool:
+        """Whether a container that has our owner's label is in use, or will be in a moment."""
+        live = self.live.get(found.session_id)
+        current = live is not None and live.container_id == found.container_id
+        return current or found.session_id in self._starting or bool(self.probes.running)
+
+    def report_failure(self, session_id: str, directory: str, error: BaseException) -> None:
         """Tell that a session could not start or restart; Lab's own dialogs do not always say."""
-        data = {"session_id": session_id, "message": error.message, "code": error.code}
-        self.log.warning("Session %s in %s: %s", session_id, directory, error.message)
-        self.emit("failed", data)
+        message, code = f"The session could not start: {error}", "internal_error"
+        if isinstance(error, CognitionError):
+            message, code = error.message, error.code
+        self.log.warning("Session %s in %s: %s", session_id, directory, message)
+        self.emit("failed", {"session_id": session_id, "message": message, "code": code})
 
     def _tell(self, action: str, session: LiveSession, **more: Any) -> None:
         data = {
@@ -313,26 +314,3 @@ class Launcher(LoggingConfigurable):
         }
         self.log.info("Session %s of %s: %s", session.session_id, session.project_id, action)
         self.emit(action, data)
-
-    async def close_all(self, reason: Reason) -> None:
-        """End every session of this process."""
-        await asyncio.gather(*(self.close(session, reason) for session in [*self.live.values()]))
-
-
-REPO_DIRECTORY = "repo"
-CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
-
-
-def close_record(
-    metadata: Metadata, session_id: str, reason: Reason, detail: str | None = None
-) -> None:
-    """Close the session's record, if it is open, and add its time to the statistics."""
-    record = metadata.session(session_id)
-    if record is None or record.ended_at is not None:
-        return
-    record.ended_at = utcnow()
-    record.reason = reason
-    record.detail = detail
-    duration = (record.ended_at - record.started_at).total_seconds()
-    metadata.statistics.total_duration_seconds += max(0.0, duration)
-    metadata.last_accessed = max(metadata.last_accessed, record.ended_at)

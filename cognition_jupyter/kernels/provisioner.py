@@ -17,10 +17,13 @@ from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from ..core import Cognition
-from ..exceptions import CognitionError, RuntimeUnavailable
-from ..models import NetworkMode
+from ..exceptions import NotFound, RuntimeUnavailable
+from ..models import NetworkMode, Reason
 from ..runtimes.base import WORKSPACE
-from .launcher import CHANNELS, Launcher, LiveSession
+from . import jupyter
+from .container import CHANNELS
+from .launcher import Launcher
+from .session import LiveSession
 
 
 class CognitionProvisioner(KernelProvisionerBase):
@@ -28,8 +31,11 @@ class CognitionProvisioner(KernelProvisionerBase):
 
     _launcher: Launcher | None = None
     _session: LiveSession | None = None
-    _shutdown_requested = False
-    _killed = False
+    # The notebook at the first launch, as JPY_SESSION_NAME says; may be inherited from anywhere.
+    _notebook: str | None = None
+    # Why the kernel ends, when it was asked to.
+    _asked: Reason | None = None
+    _cleaning: asyncio.Future[Any] | None = None
 
     @property
     def _manager(self) -> KernelManager:
@@ -45,26 +51,30 @@ class CognitionProvisioner(KernelProvisionerBase):
         project's. Raises a CognitionError and leaves nothing behind.
         """
         directory = str(kwargs.get("cwd") or os.getcwd())
-        self._shutdown_requested = self._killed = False
+        notebook = (kwargs.get("env") or {}).get("JPY_SESSION_NAME", "")
         try:
             if self._launcher is None:
                 self._launcher = await Cognition.launcher_for(directory)
             if self._session is None:
                 mode = cast("NetworkMode | None", kwargs.get("network_mode"))
-                self._session = await self._launcher.open(str(self.kernel_id), directory, mode)
+                self._session = await self._launcher.open(self._id, directory, mode)
+                self._notebook = notebook
             else:
-                notebook = (kwargs.get("env") or {}).get("JPY_SESSION_NAME", "")
-                place = os.path.dirname(notebook) if os.path.isabs(notebook) else directory
-                await self._launcher.recheck(self._session, place)
-        except CognitionError as error:
+                # Moving a notebook changes its name here and not the directory.
+                moved = notebook != self._notebook and os.path.isabs(notebook)
+                directory = os.path.dirname(notebook) if moved else directory
+                await self._launcher.recheck(self._session, directory)
+        except BaseException as error:
             await self._fail(error, directory)
             raise
-        except BaseException:
-            await self._fail(None, directory)
-            raise
+        self._asked = None
         self._point_manager_at(self._session)
         kwargs["cmd"] = [*self.kernel_spec.argv, *kwargs.pop("extra_arguments", [])]
         return kwargs
+
+    @property
+    def _id(self) -> str:
+        return str(self.kernel_id)
 
     def _point_manager_at(self, session: LiveSession) -> None:
         """Give the kernel manager the host's end of the sockets; the same after each restart."""
@@ -76,8 +86,8 @@ class CognitionProvisioner(KernelProvisionerBase):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start a fresh container; returns the host's connection information."""
-        assert self._launcher is not None and self._session is not None
-        manager = self._manager
+        launcher, session, manager = self._launcher, self._session, self._manager
+        assert launcher is not None and session is not None
         connection = {
             "key": manager.session.key.decode(),
             "signature_scheme": manager.session.signature_scheme,
@@ -85,48 +95,47 @@ class CognitionProvisioner(KernelProvisionerBase):
         }
         notebook = (kwargs.get("env") or {}).get("JPY_SESSION_NAME")
         try:
-            await self._launcher.launch(self._session, cmd, connection, notebook)
+            await launcher.launch(session, cmd, connection, notebook)
         except BaseException as error:
-            known = error if isinstance(error, CognitionError) else None
-            await self._fail(known, str(self._session.directory))
+            await self._fail(error, str(session.directory))
             raise
         self.connection_info = manager.get_connection_info()
         return self.connection_info
 
-    async def _fail(self, error: CognitionError | None, directory: str) -> None:
-        """Release everything after a failed launch.
+    async def post_launch(self, **kwargs: Any) -> None:
+        """Called after each launch, when the restarter watches."""
+        jupyter.on_death(self._manager, self._given_up)
 
-        jupyter_client cleans up nothing then, and after a failed *re*launch leaves a kernel that
-        is neither alive nor dead: say that it is dead.
-        """
+    async def _fail(self, error: BaseException, directory: str) -> None:
+        """Release everything after a failed launch; jupyter_client cleans up nothing then."""
         session, self._session = self._session, None
-        if self._launcher is not None and error is not None:
-            self._launcher.report_failure(str(self.kernel_id), directory, error)
-        if session is None or self._launcher is None:
+        if self._launcher is None:
             return
-        reason = "engine" if isinstance(error, RuntimeUnavailable) else "crashed"
-        await self._launcher.close(session, cast("Any", reason))
-        restarter = getattr(self.parent, "_restarter", None)
-        if session.launches and restarter is not None:
-            restarter.stop()
-            # After the error has reached whoever asked for the restart.
-            asyncio.get_running_loop().call_soon(restarter._fire_callbacks, "dead")
+        if not isinstance(error, asyncio.CancelledError):
+            self._launcher.report_failure(self._id, directory, error)
+        if session is None:
+            return
+        relaunch = session.launches > 0
+        await self._launcher.close(
+            session, _reason(error, session, self._asked), str(error) or None
+        )
+        if relaunch:
+            jupyter.declare_dead(self._manager)
 
     # -- watch -----------------------------------------------------------------------------
 
     @property
     def has_process(self) -> bool:
-        """Whether a container was launched and not yet removed."""
-        return self._session is not None and self._session.container_id is not None
+        """Whether there is a container that was launched and not yet removed or given up."""
+        session = self._session
+        return session is not None and bool(session.container_id) and not session.unreachable
 
     async def poll(self) -> int | None:
         """Exit status, or None while the kernel runs *or nothing is known*. No I/O."""
-        if self._session is None:
+        if self._session is None or not self.has_process:
             return 0
         ended = self._session.exit
-        if ended is not None:
-            return ended.code
-        return None if self.has_process else 0
+        return None if ended is None else ended.code
 
     async def wait(self) -> int | None:
         """Called when the kernel is known to have ended, so that this returns at once."""
@@ -138,29 +147,39 @@ class CognitionProvisioner(KernelProvisionerBase):
     # -- stop ------------------------------------------------------------------------------
 
     async def send_signal(self, signum: int) -> None:
-        """Signal the container; an engine that does not answer is only logged."""
+        """Signal the container. Raises RuntimeUnavailable."""
         session = self._session
-        if session is None or session.container_id is None:
-            return
-        try:
+        if session is not None and session.container_id is not None:
             await session.runtime.signal(session.container_id, signum)
+
+    async def _stop(self, signum: int) -> None:
+        """Signal the container to end it; if the engine does not answer, give it up.
+
+        Jupyter then goes on with the shutdown at once, and what is left is reaped by reconcile.
+        """
+        session = self._session
+        if session is None or session.exit is not None:
+            return
+        self._asked = self._asked or "client"
+        try:
+            await self.send_signal(signum)
         except RuntimeUnavailable as error:
-            # Jupyter goes on with the shutdown; what is left is reaped by reconcile.
-            self.log.warning("Kernel %s: signal %d: %s", self.kernel_id, signum, error.message)
+            session.unreachable = True
+            self.log.warning("Kernel %s: signal %d: %s", self._id, signum, error.message)
 
     async def kill(self, restart: bool = False) -> None:
         """Called for a restart as for a shutdown; `restart` is not to be trusted here."""
-        if self._session is not None and self._session.exit is None:
-            self._killed = True
-            await self.send_signal(signal.SIGKILL)
+        await self._stop(signal.SIGKILL)
 
     async def terminate(self, restart: bool = False) -> None:
         """Called when the kernel took too long to shut down."""
-        await self.send_signal(signal.SIGTERM)
+        await self._stop(signal.SIGTERM)
 
     async def shutdown_requested(self, restart: bool = False) -> None:
-        """Called after the shutdown message was sent: what ends now was asked to."""
-        self._shutdown_requested = True
+        """Called after the shutdown message was sent: what ends from now on was asked to."""
+        if self._session is not None and self._session.exit is None:
+            culled = not restart and jupyter.is_culled(self._manager, self._id)
+            self._asked = "idle" if culled else "client"
 
     async def cleanup(self, restart: bool = False) -> None:
         """Called last. Before a restart only the container goes; else the session ends."""
@@ -168,14 +187,16 @@ class CognitionProvisioner(KernelProvisionerBase):
         if session is None or self._launcher is None:
             return
         if restart:
-            try:
-                await self._launcher.remove_container(session)
-            except RuntimeUnavailable as error:
-                self.log.warning("Kernel %s: %s", self.kernel_id, error.message)
-            return
-        self._session = None
-        asked = self._shutdown_requested or self._killed
-        await self._launcher.close(session, "client" if asked else None)
+            session.death = None if self._asked else session.exit
+            await self._launcher.remove_container(session)
+        else:
+            self._session = None
+            await self._launcher.close(session, self._asked)
+
+    def _given_up(self) -> None:
+        """Called by the restarter when the kernel died too often, or could not be relaunched."""
+        jupyter.release(self._manager, self._id)
+        self._cleaning = asyncio.ensure_future(self.cleanup())
 
     # -- the rest --------------------------------------------------------------------------
 
@@ -196,3 +217,12 @@ class CognitionProvisioner(KernelProvisionerBase):
         if not real.is_relative_to(repo) or not real.exists():
             return None
         return f"{inside}/{real.relative_to(repo).as_posix()}"
+
+
+def _reason(error: BaseException, session: LiveSession, asked: Reason | None) -> Reason:
+    """Why a session ends whose kernel could not be launched again."""
+    if isinstance(error, RuntimeUnavailable):
+        return "engine"
+    if isinstance(error, NotFound):
+        return "deleted"
+    return session.death.reason if session.death else asked or "crashed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from ..projects.tree import remove_tree
 # sun_path of sockaddr_un, with its closing NUL: unix(7).
 SOCKET_PATH_BYTES = 107
 _RAM = ("tmpfs", "ramfs")
+_OWNER_EXAMPLE = "0" * 16
+_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True)
@@ -41,45 +44,52 @@ class RamDirectories(LoggingConfigurable):
     ).tag(config=True)
 
     def __init__(self, root: Root, user: tuple[int, int], **kwargs: object) -> None:
+        """Raise RootRefused when the directories can't be made there."""
         super().__init__(**kwargs)
-        self._root = root
         self._user = user
-        name = f"cognition-{os.geteuid()}"
-        shm = Path("/dev/shm")
-        chosen = Path(self.hot_root) if self.hot_root else None
-        if chosen is None:
-            in_ram = file_system(shm) in _RAM and os.access(shm, os.W_OK)
-            chosen = (shm if in_ram else Path(tempfile.gettempdir())) / name
-        self.base = _private_directory(_private_directory(chosen) / root.uuid)
+        chosen = Path(self.hot_root).expanduser() if self.hot_root else _default_hot_root()
+        self.base = chosen.absolute() / root.uuid
+        self._sessions = self.base / ".s"
+        self._check_length()
+        for path in (self.base.parent, self.base, self._sessions):
+            _private_directory(path)
         self.kind = "ram" if file_system(self.base) in _RAM else "disk"
-        self._sessions = _private_directory(self.base / ".s")
+
+    def _check_length(self) -> None:
+        """Every session's socket path has the same length: better known now than at the first."""
+        longest = self._session(_OWNER_EXAMPLE, "").sockets / "k-5"
+        size = len(os.fsencode(longest))
+        if size > SOCKET_PATH_BYTES:
+            raise RootRefused(
+                f"The sockets' path {longest} is {size} bytes long, at most {SOCKET_PATH_BYTES} "
+                "work: set RamDirectories.hot_root to a shorter one."
+            )
 
     def hot(self, project_id: str) -> Path:
         """The project's hot memory; made when it is missing."""
         path = self.base / check_project_id(project_id)
-        self._make(path)
+        self.make(path)
         return path
 
-    def make_session(self, owner: str, session_id: str) -> SessionDirectories:
-        """The session's directories, new and empty. RootRefused when the path is too long."""
-        # The id may be any string; a hash is safe as a name and short enough for a socket.
+    def _session(self, owner: str, session_id: str) -> SessionDirectories:
+        # A hash, because the path of a socket must be short.
         name = hashlib.sha256(session_id.encode()).hexdigest()[:12]
         base = self._sessions / owner / name
-        directories = SessionDirectories(base, base / "tmp", base / "deps", base / "k")
-        longest = len(os.fsencode(directories.sockets / "k-5"))
-        if longest > SOCKET_PATH_BYTES:
-            raise RootRefused(
-                f"The sockets' path {directories.sockets} is {longest} bytes long, at most "
-                f"{SOCKET_PATH_BYTES} work: set RamDirectories.hot_root to a shorter one."
-            )
-        _private_directory(self._sessions / owner)
-        if base.exists():
-            remove_tree(base)
-        base.mkdir(mode=0o700)
+        return SessionDirectories(base, base / "tmp", base / "deps", base / "k")
+
+    def make_session(self, owner: str, session_id: str) -> SessionDirectories:
+        """The session's directories, new and empty. Raises OSError; `discard_session` tidies up."""
+        directories = self._session(owner, session_id)
+        self.remove_session(directories)
+        directories.base.mkdir(mode=0o700, parents=True)
         for path in (directories.tmp, directories.deps, directories.sockets):
-            self._make(path)
-        self._make(directories.tmp / "home")
+            self.make(path)
+        self.make(directories.tmp / "home")
         return directories
+
+    def discard_session(self, owner: str, session_id: str) -> None:
+        """Remove what there is for a session that did not start."""
+        self.remove_session(self._session(owner, session_id))
 
     def remove_session(self, directories: SessionDirectories) -> None:
         """Remove what existed for the session."""
@@ -96,37 +106,48 @@ class RamDirectories(LoggingConfigurable):
         """Processes that have session directories here."""
         return [path.name for path in self._sessions.iterdir()]
 
-    def _make(self, path: Path) -> None:
-        try:
-            path.mkdir(mode=0o700)
-        except FileExistsError:
-            return
+    def make(self, path: Path) -> None:
+        """Make a directory for the sessions' user, unless it is there."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:
-            os.chown(path, *self._user)
+            # Also one that is there: whoever made it may have been killed just before this.
+            os.chown(path, *self._user, follow_symlinks=False)
+
+
+def _default_hot_root() -> Path:
+    shm = Path("/dev/shm")
+    in_ram = file_system(shm) in _RAM and os.access(shm, os.W_OK)
+    return (shm if in_ram else Path(tempfile.gettempdir())) / f"cognition-{os.geteuid()}"
 
 
 def file_system(path: Path) -> str:
     """Type of the file system that `path` is on, from /proc/self/mounts; '' when unknown."""
     best, kind = "", ""
     try:
-        lines = Path("/proc/self/mounts").read_text().splitlines()
+        mounts = os.fsdecode(Path("/proc/self/mounts").read_bytes())
     except OSError:
         return ""
-    target = os.path.realpath(path)
-    for line in lines:
+    target = Path(os.path.realpath(path))
+    for line in mounts.rstrip("\n").split("\n"):
         point, found = line.split(" ")[1:3]
-        point = point.replace("\\040", " ")
-        if os.path.commonpath([point, target]) == point and len(point) >= len(best):
+        point = _OCTAL.sub(lambda octal: chr(int(octal[1], 8)), point)
+        # Of two mounts on one point, the later is on top.
+        if target.is_relative_to(point) and len(point) >= len(best):
             best, kind = point, found
     return kind
 
 
-def _private_directory(path: Path) -> Path:
+def _private_directory(path: Path) -> None:
     """A directory that only we can enter; an existing one is checked, /dev/shm is everybody's."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = os.stat(path, follow_symlinks=False)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = os.stat(path, follow_symlinks=False)
+    except OSError as error:
+        raise RootRefused(
+            f"The directory {path} can't be made ({error.strerror}); set RamDirectories.hot_root."
+        ) from None
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise RootRefused(f"{path} belongs to somebody else; set RamDirectories.hot_root.")
+        what = "is a symbolic link" if stat.S_ISLNK(status.st_mode) else "belongs to somebody else"
+        raise RootRefused(f"{path} {what}; set RamDirectories.hot_root to another directory.")
     if stat.S_IMODE(status.st_mode) & 0o077:
         os.chmod(path, 0o700)
-    return path

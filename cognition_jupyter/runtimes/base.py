@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from abc import ABC, ABCMeta, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,11 +120,18 @@ class Runtime(ABC, LoggingConfigurable, metaclass=_Meta):  # type: ignore[metacl
 
     @abstractmethod
     async def start(self, spec: ContainerSpec) -> str:
-        """Start a container; its id. Raises RuntimeUnavailable, Forbidden; then none is left."""
+        """Start a container; its id. Raises RuntimeUnavailable, Forbidden; then none is left.
+
+        If the engine can't say, it is removed as soon as the engine can. A command that can't be
+        run may also show as an exit, at once.
+        """
 
     @abstractmethod
     def exit_of(self, container_id: str) -> Exit | None:
-        """How the container ended; None while it runs or while nothing is known. No I/O."""
+        """How the container ended; None while it runs or while nothing is known. No I/O.
+
+        Containers of this process are still known for a while when they have been removed.
+        """
 
     @abstractmethod
     async def signal(self, container_id: str, signum: int) -> None:
@@ -131,7 +139,10 @@ class Runtime(ABC, LoggingConfigurable, metaclass=_Meta):  # type: ignore[metacl
 
     @abstractmethod
     async def remove(self, container_id: str) -> None:
-        """Kill the container if it runs and forget it; no error if it is gone."""
+        """Kill the container, with all that runs in it; no error if it is gone.
+
+        After RuntimeUnavailable it is removed as soon as the engine can, at a later `found`.
+        """
 
     @abstractmethod
     async def found(self) -> list[Found]:
@@ -152,8 +163,8 @@ class Runtime(ABC, LoggingConfigurable, metaclass=_Meta):  # type: ignore[metacl
 
 def describe_exit(code: int, out_of_memory: bool = False) -> Exit:
     """An Exit with its sentence, from an exit code and what is known about memory."""
-    if out_of_memory:
+    if out_of_memory and code == 137:  # else it was a process that the kernel had started
         return Exit(code, "out_of_memory", "The kernel needed more memory than it may have.")
-    if code > 128:
+    if 128 < code <= 128 + signal.SIGRTMAX:
         return Exit(code, "crashed", f"The kernel was ended by signal {code - 128}.")
     return Exit(code, "crashed", f"The kernel exited with status {code}.")

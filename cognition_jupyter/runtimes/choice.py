@@ -5,7 +5,7 @@ from __future__ import annotations
 from traitlets import Enum
 from traitlets.config import LoggingConfigurable
 
-from ..exceptions import RuntimeUnavailable
+from ..exceptions import CognitionError, RuntimeUnavailable
 from ..projects.files import in_thread
 from ..projects.root import Root
 from .base import Health, Runtime
@@ -16,10 +16,12 @@ from .process import ProcessRuntime
 RUNTIMES: dict[str, type[Runtime]] = {
     runtime.name: runtime for runtime in (DockerRuntime, BubblewrapRuntime, ProcessRuntime)
 }
+_AUTO = ("docker", "bubblewrap")  # the strongest first
+_STRONGEST = max(runtime.guarantees.strength for runtime in RUNTIMES.values())
 
 
 class RuntimeChoice(LoggingConfigurable):
-    """Makes runtimes and decides between them; remembers the decision for the process."""
+    """Makes the runtimes and decides between them; remembers the decision for the process."""
 
     runtime = Enum(
         ["auto", *RUNTIMES],
@@ -30,15 +32,14 @@ class RuntimeChoice(LoggingConfigurable):
     ).tag(config=True)
 
     def __init__(self, root: Root, **kwargs: object) -> None:
+        """Make all runtimes, so that a wrong trait of one stops the start; none connects yet."""
         super().__init__(**kwargs)
         self._root = root
-        self._made: dict[str, Runtime] = {}
+        self._runtimes = {
+            name: runtime(root_uuid=root.uuid, parent=self) for name, runtime in RUNTIMES.items()
+        }
+        self._used_before = root.runtime
         self._chosen: Runtime | None = None
-
-    def _make(self, name: str) -> Runtime:
-        if name not in self._made:
-            self._made[name] = RUNTIMES[name](root_uuid=self._root.uuid, parent=self)
-        return self._made[name]
 
     async def choose(self) -> Runtime:
         """The runtime for a session that starts now. Raises RuntimeUnavailable."""
@@ -48,12 +49,12 @@ class RuntimeChoice(LoggingConfigurable):
 
     async def _decide(self) -> Runtime:
         if self.runtime != "auto":
-            return self._make(self.runtime)
-        used = await in_thread(lambda: self._root.runtime)()
-        floor = RUNTIMES[used].guarantees.strength if used in RUNTIMES else 1
+            return self._runtimes[self.runtime]
+        used = await self._used()
+        floor = _strength(used)
         problems = []
-        for name in ("docker", "bubblewrap"):
-            runtime = self._make(name)
+        for name in _AUTO:
+            runtime = self._runtimes[name]
             if runtime.guarantees.strength < floor:
                 problems.append(f"this root has used {used}, so that {name} would be weaker")
                 continue
@@ -66,6 +67,11 @@ class RuntimeChoice(LoggingConfigurable):
             "engine or bubblewrap, or set RuntimeChoice.runtime."
         )
 
+    @in_thread
+    def _used(self) -> str | None:
+        """The strongest runtime of this root so far, other servers' included."""
+        return self._root.runtime
+
     async def note_use(self, runtime: Runtime) -> None:
         """A session has started on `runtime`; `auto` will not go below it again."""
         await self._remember(runtime)
@@ -73,28 +79,31 @@ class RuntimeChoice(LoggingConfigurable):
     @in_thread
     def _remember(self, runtime: Runtime) -> None:
         used = self._root.runtime
-        if used not in RUNTIMES or RUNTIMES[used].guarantees.strength < runtime.guarantees.strength:
+        if used is None or _strength(used) < runtime.guarantees.strength:
             self._root.remember_runtime(runtime.name)
 
     async def health(self) -> Health:
         """The state of the runtime that the next session would get; raises nothing."""
         try:
             return await (await self.choose()).health()
-        except RuntimeUnavailable as error:
+        except CognitionError as error:
             return Health(self.runtime, False, False, error.message)
-
-    @property
-    def made(self) -> list[Runtime]:
-        """The runtimes made so far; reconcile asks each for its containers."""
-        return list(self._made.values())
+        except OSError as error:
+            return Health(self.runtime, False, False, f"The root can't be read: {error}.")
 
     def for_reconcile(self) -> list[Runtime]:
-        """The runtimes whose containers may outlive a server."""
-        if self.runtime in ("auto", "docker"):
-            self._make("docker")
-        return self.made
+        """The runtimes whose containers may have outlived a server: docker's, if it is in use."""
+        in_use = self.runtime in ("auto", "docker") or self._used_before == "docker"
+        return [self._runtimes["docker"]] if in_use else []
 
     async def close(self) -> None:
         """Close all of them."""
-        for runtime in self._made.values():
+        for runtime in self._runtimes.values():
             await runtime.close()
+
+
+def _strength(used: str | None) -> int:
+    """At least how strong `auto` must be. What a later release has used we can't judge."""
+    if used is None:
+        return 1
+    return RUNTIMES[used].guarantees.strength if used in RUNTIMES else _STRONGEST

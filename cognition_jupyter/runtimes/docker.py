@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import functools
+import math
 import os
+import re
 import secrets
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+import signal as signals
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
 
-import docker
-import requests
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, ImageNotFound
 from docker.errors import NotFound as DockerNotFound
-from docker.types import LogConfig
-from docker.types import Mount as DockerMount
-from traitlets import Float, Integer, List, Unicode, default
+from traitlets import Float, Integer, List, TraitError, Unicode, default, validate
 
 from ..exceptions import RuntimeUnavailable
+from ..models import Reason
 from .base import ContainerSpec, Exit, Found, Guarantees, Health, Runtime, describe_exit
+from .docker_engine import Engine
+from .docker_engine import explain as explain
+from .docker_events import EngineEvents
+from .docker_options import LABEL, bridge, container_options
+from .docker_removal import Removal
 
-T = TypeVar("T")
+_MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)([bkmg]?)b?", re.IGNORECASE)
+_UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_LEAST_MEMORY = 6 << 20  # the engine's own limit
+# Statuses of containers that a dying or starting engine has ended: killed, terminated, unknown.
+_WITH_THE_ENGINE = (137, 143, 255)
+# Exits that are known, of containers that are gone.
+_REMEMBERED = 1000
 
-LABEL = "cognition"
-_UNREACHABLE = (requests.exceptions.RequestException, DockerException, OSError)
+
+@dataclass
+class _Container:
+    """What is known of a container that this process started."""
+
+    ended: Exit | None = None
+    sent: set[int] = field(default_factory=set)  # the signals we had the engine send
+    foreign: int = 0  # the last signal somebody else had it send
 
 
 class DockerRuntime(Runtime):
@@ -42,198 +57,238 @@ class DockerRuntime(Runtime):
         "cognition",
         help="Name of the bridge that containers with network ON join; made when it is missing.",
     ).tag(config=True)
-    memory_limit = Unicode("2g", help="Memory a container may use, swap included.").tag(config=True)
-    cpu_limit = Float(2.0, help="CPUs a container may use.").tag(config=True)
-    pids_limit = Integer(512, help="Processes and threads a container may have.").tag(config=True)
-    open_files_limit = Integer(4096, help="Files a process may hold open.").tag(config=True)
+    memory_limit = Unicode(
+        "2g", help="Memory a container may use, swap included: bytes, or with k, m or g."
+    ).tag(config=True)
+    cpu_limit = Float(
+        2.0, min=0.01, max=4096, help="CPUs a container may use; no more than the engine has."
+    ).tag(config=True)
+    pids_limit = Integer(
+        512, min=8, max=1 << 22, help="Processes and threads a container may have."
+    ).tag(config=True)
+    open_files_limit = Integer(
+        4096, min=64, max=1 << 20, help="Files a process may hold open."
+    ).tag(config=True)
     security_options = List(
         Unicode(),
-        help="Security options besides `no-new-privileges`, as `docker run --security-opt` takes.",
+        help="Security options besides `no-new-privileges`, as the engine's API takes them: "
+        "`label=type:NAME`, `apparmor=PROFILE`, `seccomp=` and the profile itself.",
     ).tag(config=True)
     engine_timeout = Float(
-        10.0, help="Seconds the engine may take to answer before it counts as unavailable."
+        10.0,
+        min=0.1,
+        max=3600,
+        help="Seconds the engine may take to answer before it counts as unavailable.",
     ).tag(config=True)
     start_timeout = Float(
-        60.0, help="Seconds the engine may take to create or start a container."
+        60.0,
+        min=0.1,
+        max=3600,
+        help="Seconds the engine may take to create and start a container, or to remove one.",
     ).tag(config=True)
 
     @default("base_url")
     def _default_base_url(self) -> str:
         return os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
 
+    @validate("memory_limit")
+    def _valid_memory_limit(self, proposal: dict[str, Any]) -> str:
+        value = str(proposal["value"])
+        if not _LEAST_MEMORY <= parse_size(value) < 1 << 62:
+            raise TraitError(
+                f"DockerRuntime.memory_limit can't be {value!r}: it is a number of bytes, or a "
+                "number with k, m or g, such as 512m or 2g, and at least 6m."
+            )
+        return value
+
+    @validate("cpu_limit", "engine_timeout", "start_timeout")
+    def _valid_number(self, proposal: dict[str, Any]) -> float:
+        value = float(proposal["value"])
+        if math.isnan(value):  # neither too small nor too large
+            raise TraitError(f"DockerRuntime.{proposal['trait'].name} can't be {value}.")
+        return value
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._exits: dict[str, Exit | None] = {}
-        self._lock = threading.Lock()
-        self._client: docker.APIClient | None = None
-        self._watcher: _Watcher | None = None
-        # Threads of our own: a hung engine must not keep anybody else waiting.
-        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="cognition-engine")
-
-    # -- talking to the engine -------------------------------------------------------------
-
-    async def _ask(self, what: Callable[..., T], *args: Any, timeout: float | None = None) -> T:
-        """Run `what` in a thread; RuntimeUnavailable when the engine fails or takes too long."""
-        limit = timeout or self.engine_timeout
-        loop = asyncio.get_running_loop()
-        try:
-            work = loop.run_in_executor(self._threads, functools.partial(what, *args))
-            return await asyncio.wait_for(work, limit)
-        except RuntimeUnavailable:
-            raise
-        except ImageNotFound as error:
-            raise RuntimeUnavailable(
-                "The session image is not there; build it with `jupyter cognition image build` "
-                f"({error.explanation}).",
-                "image_missing",
-            ) from None
-        except (asyncio.TimeoutError, requests.exceptions.Timeout):
-            raise RuntimeUnavailable(
-                f"The Docker engine did not answer within {limit:g} s."
-            ) from None
-        except _UNREACHABLE as error:
-            raise RuntimeUnavailable(
-                f"The Docker engine can't be used: {explain(error)}."
-            ) from None
-
-    def _connect(self) -> docker.APIClient:
-        with self._lock:
-            if self._client is None:
-                if not self.base_url.startswith("unix://"):
-                    raise RuntimeUnavailable(
-                        f"The Docker engine at {self.base_url.partition('://')[0]}://… is not on "
-                        "this machine; only unix:// sockets can mount the workspaces."
-                    )
-                self._client = docker.APIClient(
-                    base_url=self.base_url, version="auto", timeout=int(self.engine_timeout)
-                )
-            return self._client
+        self._engine = Engine(self.base_url, self.engine_timeout, self.start_timeout, self.log)
+        self._removal = Removal(self._engine, self.log)
+        self._containers: dict[str, _Container] = {}
+        label = f"{LABEL}.root={self.root_uuid}"
+        self._events = EngineEvents(self._engine, label, self._recheck, self._note, self.log)
+        self._said: set[str] = set()
 
     async def health(self) -> Health:
         try:
-            version = await self._ask(lambda: self._connect().version())
+            version = await self._engine.ask(lambda: self._engine.client().version()["Version"])
         except RuntimeUnavailable as error:
             return Health(self.name, False, True, error.message)
-        return Health(self.name, True, True, f"Docker engine {version['Version']}")
+        return Health(self.name, True, True, f"Docker engine {version}")
 
-    # -- one container ---------------------------------------------------------------------
+    # -- start -----------------------------------------------------------------------------
 
     async def start(self, spec: ContainerSpec) -> str:
         name = f"cognition-{spec.project_id}-{secrets.token_hex(4)}"
-        await self._ask(self._watch)
+        await self._engine.ask(self._events.wait_until_flowing)
+        # Events may flow no more without a word: an engine that hangs is known by a quick question.
+        await self._engine.ask(lambda: self._engine.client().ping())
+        job = self._engine.submit(self._start, spec, name, patient=True)
         try:
-            return await self._ask(self._start, spec, name, timeout=self.start_timeout)
+            return await self._engine.result(job, self.start_timeout)
         except BaseException:
-            # Whatever went wrong, also a cancellation: nothing may be left running.
-            self._threads.submit(self._remove_quietly, name)
+            self._abandon(job, name)
             raise
 
+    def _abandon(self, job: Future[str], name: str) -> None:
+        """Nobody waits for the job any more: what it makes has to go, once it has made it."""
+        if job.cancel() or (job.done() and job.exception() is not None):
+            return  # it has not begun, or has tidied up itself
+        self._removal.want(name)
+        job.add_done_callback(lambda _: self._removal.soon(name))
+
     def _start(self, spec: ContainerSpec, name: str) -> str:
-        client = self._connect()
-        network = "none" if spec.network_mode == "OFF" else self._bridge(client)
-        host_config = client.create_host_config(
-            network_mode=network,
-            mounts=[
-                DockerMount(m.target, str(m.source), type="bind", read_only=m.read_only)
-                for m in spec.mounts
-            ],
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges", *self.security_options],
-            read_only=True,
-            mem_limit=self.memory_limit,
-            memswap_limit=self.memory_limit,
-            nano_cpus=int(self.cpu_limit * 1e9),
-            pids_limit=self.pids_limit,
-            ulimits=[
-                docker.types.Ulimit(
-                    name="nofile", soft=self.open_files_limit, hard=self.open_files_limit
-                )
-            ],
-            log_config=LogConfig(type="none"),
-            ipc_mode="private",
-            init=True,
-        )
-        container_id = str(
-            client.create_container(
-                image=spec.image,
-                command=list(spec.command),
-                entrypoint=[],
-                name=name,
-                hostname="cognition",
-                user="{}:{}".format(*spec.user),
-                working_dir=spec.working_directory,
-                environment=spec.environment,
-                labels={
-                    f"{LABEL}.root": spec.root_uuid,
-                    f"{LABEL}.owner": spec.owner,
-                    f"{LABEL}.project": spec.project_id,
-                    f"{LABEL}.session": spec.session_id,
-                },
-                host_config=host_config,
-            )["Id"]
-        )
-        self._exits[container_id] = None
-        client.start(container_id)
+        container_id = self._create(spec, name)
+        if name in self._removal:  # abandoned meanwhile
+            return container_id
+        self._containers[container_id] = _Container()
+        try:
+            self._engine.client(patient=True).start(container_id)
+        except BaseException:
+            del self._containers[container_id]
+            self._removal.try_to_remove(container_id)
+            raise
         return container_id
 
-    def _bridge(self, client: docker.APIClient) -> str:
-        """The bridge for network ON: containers on it can't reach each other."""
-        found = [n for n in client.networks([self.network_name]) if n["Name"] == self.network_name]
-        option = "com.docker.network.bridge.enable_icc"
-        if not found:
-            try:
-                client.create_network(
-                    self.network_name,
-                    driver="bridge",
-                    options={option: "false"},
-                    check_duplicate=True,
-                    labels={f"{LABEL}.network": "1"},
-                )
-            except APIError as error:
-                if error.status_code != 409:  # another server was quicker
-                    raise
-            return self._bridge(client)
-        if found[0]["Driver"] != "bridge" or found[0]["Options"].get(option) != "false":
+    def _create(self, spec: ContainerSpec, name: str) -> str:
+        if not spec.image:  # the engine would start an empty container
+            raise RuntimeUnavailable("No image is set: SessionPolicy.image.", "image_missing")
+        client = self._engine.client(patient=True)
+        cpus = self._engine.cpus()
+        if cpus < self.cpu_limit:
+            self._say(f"the engine has {cpus} CPUs, and no session can have more")
+        options = container_options(
+            client,
+            spec,
+            network="none" if spec.network_mode == "OFF" else bridge(client, self.network_name),
+            memory=parse_size(self.memory_limit),
+            cpus=min(self.cpu_limit, cpus),
+            pids=self.pids_limit,
+            open_files=self.open_files_limit,
+            security=self.security_options,
+        )
+        try:
+            answer = client.create_container(name=name, **options)
+            container_id = str(answer["Id"])
+        except DockerNotFound as error:
+            if not isinstance(error, ImageNotFound) and "image" not in explain(error):  # podman's
+                raise
             raise RuntimeUnavailable(
-                f"The network {self.network_name} lets containers reach each other; remove it or "
-                "set DockerRuntime.network_name."
-            )
-        return self.network_name
+                f"The image {spec.image} is not on the Docker engine ({explain(error)}); build the "
+                "session image with `jupyter cognition image build`, or pull the image.",
+                "image_missing",
+            ) from None
+        except APIError:
+            raise  # an answer: nothing was made
+        except BaseException:
+            self._removal.want(name)  # the engine may be at it still
+            raise
+        for warning in answer.get("Warnings") or ():
+            self._say(warning)
+        return container_id
+
+    def _say(self, what: str) -> None:
+        """Log once what the engine can't do, such as limits that its kernel does not support."""
+        if what not in self._said:
+            self._said.add(what)
+            self.log.warning("Docker: %s", what)
+
+    # -- watch -----------------------------------------------------------------------------
 
     def exit_of(self, container_id: str) -> Exit | None:
-        return self._exits.get(container_id)
+        known = self._containers.get(container_id)
+        return known.ended if known else None
+
+    def _note(self, action: str, container_id: str, attributes: dict[str, Any]) -> None:
+        """Called from the events' thread, also for containers of other servers of this root."""
+        if action in ("create", "start"):
+            name = attributes.get("name", "")
+            if name in self._removal:
+                self._removal.soon(name)
+            return
+        known = self._containers.get(container_id)
+        if known is None or known.ended is not None:
+            return
+        if action == "kill":
+            signum = str(attributes.get("signal", ""))
+            if signum.isdigit() and int(signum) not in known.sent:
+                known.foreign = int(signum)
+        else:
+            self._look(container_id, known, gap=False)
+
+    def _recheck(self, again: bool) -> None:
+        """The events flow, maybe after a gap: see which of our containers ended meanwhile."""
+        for container_id, known in list(self._containers.items()):
+            if known.ended is None:
+                self._look(container_id, known, gap=again)
+
+    def _look(self, container_id: str, known: _Container, gap: bool) -> None:
+        try:
+            state = self._engine.client().inspect_container(container_id)["State"]
+        except DockerNotFound:
+            reason: Reason = "crashed" if signals.SIGKILL in known.sent else "engine"
+            known.ended = Exit(137, reason, "The container was removed.")
+            return
+        if state["Running"] or state["Status"] == "created":
+            return
+        code = int(state["ExitCode"])
+        ended = describe_exit(code, bool(state["OOMKilled"]))
+        if ended.reason != "out_of_memory":
+            if known.foreign and code == 128 + known.foreign:
+                detail = f"Somebody had the Docker engine send signal {known.foreign}."
+                ended = Exit(code, "engine", detail)
+            elif gap and code in _WITH_THE_ENGINE and code - 128 not in known.sent:
+                detail = "The container ended while the Docker engine was away."
+                ended = Exit(code, "engine", detail)
+        known.ended = ended
+
+    # -- stop ------------------------------------------------------------------------------
 
     async def signal(self, container_id: str, signum: int) -> None:
         def kill() -> None:
             try:
-                self._connect().kill(container_id, signal=signum)
+                self._engine.client().kill(container_id, signal=signum)
             except APIError as error:
                 if error.status_code not in (404, 409):  # gone, or not running any more
                     raise
 
-        await self._ask(kill)
+        if known := self._containers.get(container_id):
+            known.sent.add(int(signum))
+        await self._engine.ask(kill)
 
     async def remove(self, container_id: str) -> None:
-        await self._ask(self._remove, container_id, timeout=self.start_timeout)
-        self._exits.pop(container_id, None)
+        known = self._containers.get(container_id)
+        if known:
+            known.sent.add(signals.SIGKILL)
+        # What can't be removed now is removed when the engine is back, by whoever asks `found`.
+        self._removal.want(container_id)
+        await self._engine.ask(self._removal.remove, container_id, patient=True)
+        self._removal.forget(container_id)
+        if known:
+            known.ended = known.ended or Exit(137, "crashed", "The container was removed.")
+            self._forget_old_exits()
 
-    def _remove(self, container: str) -> None:
-        try:
-            self._connect().remove_container(container, force=True, v=True)
-        except DockerNotFound:
-            pass
-        except APIError as error:
-            if error.status_code != 409:  # the engine is at it already
-                raise
-
-    def _remove_quietly(self, container: str) -> None:
-        try:
-            self._remove(container)
-        except _UNREACHABLE as error:
-            self.log.warning("Container %s is left to reconcile: %s", container, explain(error))
+    def _forget_old_exits(self) -> None:
+        ended = [c for c, known in list(self._containers.items()) if known.ended is not None]
+        for container_id in ended[:-_REMEMBERED]:
+            self._containers.pop(container_id, None)
 
     async def found(self) -> list[Found]:
-        rows = await self._ask(self._list)
+        return await self._engine.ask(self._list)
+
+    def _list(self) -> list[Found]:
+        labels = {"label": [f"{LABEL}.root={self.root_uuid}"]}
+        rows = self._engine.client().containers(all=True, filters=labels)
+        if not isinstance(rows, list):  # or nonsense would look like no containers
+            raise TypeError(type(rows))
         return [
             Found(
                 row["Id"],
@@ -241,112 +296,18 @@ class DockerRuntime(Runtime):
                 row["Labels"].get(f"{LABEL}.project", ""),
                 row["Labels"].get(f"{LABEL}.session", ""),
             )
-            for row in rows
+            for row in self._removal.sweep(rows)
         ]
 
-    def _list(self) -> list[dict[str, Any]]:
-        labels = {"label": [f"{LABEL}.root={self.root_uuid}"]}
-        return list(self._connect().containers(all=True, filters=labels))
-
-    # -- events ----------------------------------------------------------------------------
-
-    def _watch(self) -> None:
-        """Follow the engine's events; returns once they flow."""
-        with self._lock:
-            if self._watcher is None or not self._watcher.is_alive():
-                self._watcher = _Watcher(self)
-                self._watcher.start()
-            watcher = self._watcher
-        if not watcher.connected.wait(self.engine_timeout):
-            raise RuntimeUnavailable(
-                f"The Docker engine sends no events: {watcher.problem or 'no answer'}."
-            )
-
-    def note_exit(self, client: docker.APIClient, container_id: str) -> None:
-        """A container of ours ended or is gone (called from the watcher's thread)."""
-        if self._exits.get(container_id, "unknown") is not None:
-            return
-        try:
-            state = client.inspect_container(container_id)["State"]
-        except DockerNotFound:
-            self._exits[container_id] = Exit(137, "engine", "The container was removed.")
-            return
-        if state["Running"]:
-            return
-        ended = describe_exit(int(state["ExitCode"]), bool(state["OOMKilled"]))
-        self._exits[container_id] = ended
-
-    def recheck(self, client: docker.APIClient) -> None:
-        """After a gap in the events: see which of our containers ended meanwhile."""
-        for container_id in [c for c, ended in list(self._exits.items()) if ended is None]:
-            self.note_exit(client, container_id)
-
     async def close(self) -> None:
-        if self._watcher is not None:
-            self._watcher.stop()
-        if self._client is not None:
-            self._client.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._events.stop()
+        self._engine.close()
+        if self._events.is_alive():
+            # Within a second, unless a silent engine keeps it; then it ends at its timeout.
+            await asyncio.get_running_loop().run_in_executor(None, self._events.join, 1)
 
 
-class _Watcher(threading.Thread):
-    """Follows the engine's event stream and comes back when the engine does."""
-
-    def __init__(self, runtime: DockerRuntime) -> None:
-        super().__init__(name="cognition-events", daemon=True)
-        self._runtime = runtime
-        self._stopped = threading.Event()
-        self._stream: Any = None
-        self.connected = threading.Event()
-        self.problem = ""
-
-    def stop(self) -> None:
-        self._stopped.set()
-        if self._stream is not None:
-            try:
-                self._stream.close()
-            except _UNREACHABLE:
-                pass
-
-    def run(self) -> None:
-        pause = 0.2
-        while not self._stopped.is_set():
-            try:
-                self._follow()
-                pause = 0.2
-            except Exception as error:  # the thread must outlive whatever the engine does
-                self.problem = explain(error)
-            if self.connected.is_set() and not self._stopped.is_set():
-                self._runtime.log.warning("The Docker engine's events stopped: %s", self.problem)
-            self.connected.clear()
-            self._stopped.wait(pause)
-            pause = min(pause * 2, 5.0)
-
-    def _follow(self) -> None:
-        runtime = self._runtime
-        client = docker.APIClient(
-            base_url=runtime.base_url, version="auto", timeout=int(runtime.engine_timeout)
-        )
-        try:
-            label = f"{LABEL}.root={runtime.root_uuid}"
-            self._stream = client.events(
-                decode=True,
-                filters={"type": "container", "event": ["die", "destroy"], "label": label},
-            )
-            runtime.recheck(client)
-            self.connected.set()
-            for event in self._stream:
-                runtime.note_exit(client, event["id"])
-        finally:
-            client.close()
-
-
-def explain(error: BaseException) -> str:
-    """The innermost cause of an engine error, short."""
-    if isinstance(error, APIError):
-        return str(error.explanation)[:300].rstrip(". \n")
-    text = str(error)
-    for known in ("Permission denied", "No such file or directory", "Connection refused"):
-        if known in text:
-            return known
-    return text[:300].rstrip(". \n") or type(error).__name__
+def parse_size(text: str) -> int:
+    """`512m` in bytes; -1 for what is no amount of memory."""
+    amount = _MEMORY.fullmatch(text)
+    return int(float(amount[1]) * _UNITS[amount[2].lower()]) if amount else -1

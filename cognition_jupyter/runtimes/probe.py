@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from pathlib import Path
 
 from ..exceptions import RuntimeUnavailable
 from ..projects.files import in_thread
 from ..projects.tree import remove_tree
-from .base import WORKSPACE, ContainerSpec, Mount, Runtime
+from .base import WORKSPACE, ContainerSpec, Exit, Mount, Runtime
+
+_CODE = "mounts_unusable"
 
 
 async def check_mounts(
@@ -24,7 +27,6 @@ async def check_mounts(
     place = directory / f"probe-{secrets.token_hex(4)}"
     word = secrets.token_hex(8)
     await _prepare(place, user)
-    container_id = None
     try:
         container_id = await runtime.start(
             ContainerSpec(
@@ -41,11 +43,12 @@ async def check_mounts(
                 image=image,
             )
         )
-        ended = await runtime.wait(container_id)
-        await _judge(runtime.name, place / "written", word, user, ended is not None and ended.code)
-    finally:
-        if container_id is not None:
+        try:
+            ended = await runtime.wait(container_id)
+            await _judge(runtime.name, place / "written", word, user, ended)
+        finally:
             await runtime.remove(container_id)
+    finally:
         await _remove(place)
 
 
@@ -61,24 +64,37 @@ def _remove(place: Path) -> None:
 
 
 @in_thread
-def _judge(name: str, file: Path, word: str, user: tuple[int, int], code: object) -> None:
+def _judge(name: str, file: Path, word: str, user: tuple[int, int], ended: Exit | None) -> None:
     try:
-        status = os.stat(file, follow_symlinks=False)
-        text = file.read_text()
-    except FileNotFoundError:
+        owner, text = _read(file)
+    except OSError:
+        how = "it did not end in time" if ended is None else f"its status was {ended.code}"
+        # What a sandbox says about itself; an engine's containers have no log.
+        said = ended.detail.partition(" It said: ")[2] if ended else ""
         raise RuntimeUnavailable(
-            f"A container of {name} could not write into the projects' directory (status {code}): "
+            f"A container of {name} could not write into the projects' directory ({said or how}): "
             "the engine sees other files than this server, SELinux denies it, or users are mapped.",
-            "mounts_unusable",
+            _CODE,
         ) from None
-    if text.strip() != word:
+    if owner != user[0]:
         raise RuntimeUnavailable(
-            f"What a container of {name} wrote did not arrive as written.", "mounts_unusable"
+            f"A file that user {user[0]} wrote in a container of {name} belongs to user {owner} "
+            "here: the engine maps users (userns-remap or rootless mode), which would break the "
+            "projects' files.",
+            _CODE,
         )
-    if status.st_uid != user[0]:
+    if text != word:
         raise RuntimeUnavailable(
-            f"A file that user {user[0]} wrote in a container of {name} belongs to user "
-            f"{status.st_uid} here: the engine maps users (userns-remap or rootless mode), which "
-            "would break the projects' files.",
-            "mounts_unusable",
+            f"What a container of {name} wrote did not arrive as written.", _CODE
         )
+
+
+def _read(file: Path) -> tuple[int, str]:
+    """The file's owner and its beginning. The image's `sh` may have made anything of it."""
+    fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        status = os.fstat(fd)
+        text = os.read(fd, 100) if stat.S_ISREG(status.st_mode) else b""
+    finally:
+        os.close(fd)
+    return status.st_uid, text.decode(errors="replace").strip()

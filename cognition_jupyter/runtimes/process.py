@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ from traitlets import Bool
 
 from ..exceptions import Forbidden
 from .base import ContainerSpec, Guarantees, Health, Mount
-from .child import ChildRuntime
+from .child import Child, ChildRuntime, children_of, send
 
 
 class ProcessRuntime(ChildRuntime):
@@ -57,3 +58,20 @@ class ProcessRuntime(ChildRuntime):
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
+
+    async def _kill(self, child: Child) -> None:
+        # `!command` in a notebook runs in a session of its own, out of the reach of killpg.
+        descendants = _descendants(child.pid)
+        await super()._kill(child)
+        for descendant in descendants:
+            send(descendant, signal.SIGKILL)
+
+
+def _descendants(pid: int) -> list[int]:
+    found = []
+    pending = [pid]
+    while pending:
+        children = children_of(pending.pop())
+        found += children
+        pending += children
+    return found

@@ -7,12 +7,14 @@ import inspect
 from typing import Any, Protocol, TypeVar
 
 from ..exceptions import Conflict, NotFound
+from ..kernels.jupyter import forget_failed_starts
 from ..kernels.launcher import Launcher
 from ..models import Metadata, NetworkMode, Reason, SessionRecord
 from ..projects.naming import check_project_id
 from ..projects.store import ProjectStore
 
 KERNEL_NAME = "cognition"
+STOP_PATIENCE = 30.0  # seconds that kernels may take to shut down when the server stops
 T = TypeVar("T")
 
 
@@ -21,6 +23,7 @@ class Kernels(Protocol):
 
     def start_kernel(self, **kwargs: Any) -> Any: ...  # noqa: D102
     def shutdown_kernel(self, kernel_id: str) -> Any: ...  # noqa: D102
+    def get_kernel(self, kernel_id: str) -> Any: ...  # noqa: D102
     def __contains__(self, kernel_id: str) -> bool: ...
 
 
@@ -31,6 +34,7 @@ class ProjectSessions:
         self._store = store
         self._launcher = launcher
         self._kernels = kernels
+        self._log = launcher.log
 
     async def start(
         self, project_id: str, network_mode: NetworkMode | None = None
@@ -46,6 +50,12 @@ class ProjectSessions:
                 kernel_name=KERNEL_NAME, cwd=str(repo), network_mode=network_mode
             )
         )
+        try:
+            # With `use_pending_kernels` the manager answers before the kernel has started.
+            await _finish(self._kernels.get_kernel(kernel_id).ready)
+        except BaseException:
+            await _finish(self._kernels.shutdown_kernel(kernel_id))
+            raise
         return await self.get(project_id, str(kernel_id))
 
     async def of_project(self, project_id: str) -> list[SessionRecord]:
@@ -61,30 +71,62 @@ class ProjectSessions:
         record = await self.get(project_id, session_id)
         if record.ended_at is not None:
             return
-        live = self._launcher.live.get(session_id)
+        # It takes a moment from the record to the session.
+        while (live := self._launcher.live.get(session_id)) is None:
+            if not self._launcher.knows(session_id):
+                break
+            await asyncio.sleep(0.02)
         if live is None:
+            if record.owner == self._launcher.owner.owner_id:
+                return  # ended just now
             raise Conflict(
                 f"Session {session_id} runs in another server or program; end it there.",
                 "foreign_session",
             )
-        live.intent = reason
-        if session_id in self._kernels:
-            await _finish(self._kernels.shutdown_kernel(session_id))
-        # Normally closed by the provisioner by now; a kernel manager that gave up leaves it to us.
-        await self._launcher.close(live, reason)
+        live.intent = live.intent or reason
+        try:
+            await self._shut_down(session_id)
+        finally:
+            # Normally closed by the provisioner by now; a manager that gave up leaves it to us.
+            await self._launcher.close(live, reason)
+
+    async def _shut_down(self, session_id: str) -> None:
+        """Shut the kernel down, once it is not just being started, restarted or shut down."""
+        while session_id in self._kernels:
+            kernel = self._kernels.get_kernel(session_id)
+            ready = kernel.ready.done()
+            if ready:
+                await _finish(self._kernels.shutdown_kernel(session_id))
+            # Also when Jupyter answers before it is done, as with `use_pending_kernels`.
+            await asyncio.wait([kernel.ready])
+            if ready:
+                return
 
     async def stop_project(self, project_id: str, reason: Reason) -> None:
-        """End all live sessions of a project."""
+        """End all live sessions of a project. Raises the first problem when all were tried."""
         check_project_id(project_id)
         live = (await self._store.get(project_id)).live_sessions
-        await asyncio.gather(*(self.stop(project_id, r.session_id, reason) for r in live))
+        stops = [self.stop(project_id, record.session_id, reason) for record in live]
+        for problem in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(problem, BaseException):
+                raise problem
 
     async def stop_all(self, reason: Reason) -> None:
-        """End all live sessions of this server; one that fails does not keep the others."""
+        """End all live sessions of this server, for good; bounded in time, raises nothing."""
+        self._launcher.stopping = True
         sessions = [*self._launcher.live.values()]
-        stops = (self.stop(s.project_id, s.session_id, reason) for s in sessions)
-        await asyncio.gather(*stops, return_exceptions=True)
+        stops = [
+            asyncio.ensure_future(self.stop(s.project_id, s.session_id, reason)) for s in sessions
+        ]
+        if stops:
+            _, late = await asyncio.wait(stops, timeout=STOP_PATIENCE)
+            for stop in late:
+                stop.cancel()
+            for problem in await asyncio.gather(*stops, return_exceptions=True):
+                if isinstance(problem, Exception):
+                    self._log.warning("A session did not end as it should: %s", problem)
         await self._launcher.close_all(reason)
+        forget_failed_starts(self._kernels)
 
 
 def _record(metadata: Metadata, session_id: str) -> SessionRecord:

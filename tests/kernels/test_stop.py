@@ -1,0 +1,146 @@
+"""The end of a server, its start with a wrong configuration, and kernels that are culled."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+import requests
+from traitlets import TraitError
+from traitlets.config import Config
+
+from cognition_jupyter.core import Cognition
+from cognition_jupyter.exceptions import RootRefused
+
+from ..support.server import TOKEN, Server
+from . import helpers
+from .helpers import LEAN, Events, wait_until
+
+
+def test_a_server_that_stops_ends_its_sessions(
+    make_server: Callable[..., Server], engine: docker.DockerClient
+) -> None:
+    server = make_server(config=LEAN)
+    project_id, other = server.create("stop", network_mode="OFF"), server.create("other")
+    sessions = [server.start_session(p) for p in (project_id, project_id, other)]
+    server.call("POST", "/api/kernels", 201, json={"name": "python3"})
+    # Jupyter looks for all kernels it ever began to start when it stops one that lives.
+    assert server.request("POST", "/api/kernels", json={"name": "cognition"}).status_code == 500
+    with server.kernel(sessions[0]["kernel_id"]) as kernel:
+        kernel.check("open('kept.txt', 'w').write('x')")
+        kernel.start("while True: pass")
+        helpers.wait_for_status(kernel, "busy")
+        assert server.process is not None
+        server.process.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        assert server.process.wait(30) == 0
+        assert time.monotonic() - begun < 15
+    records = [*helpers.records(server, project_id), *helpers.records(server, other)]
+    assert [record["reason"] for record in records] == ["server_stopped"] * 3
+    assert helpers.nothing_left(engine, server, locks=0)
+    assert not helpers.owner_directories(server)
+    assert not [*(server.home / "runtime").glob("kernel-*.json")]
+    log = server.log.read_text().partition("received signal")[2]
+    assert "Traceback" not in log
+    # Ours first, while everything still stands; then what is left to Jupyter.
+    assert log.rindex(": ended") < log.rindex("Shutting down 1 kernel")
+
+    # The next server finds the files and the records, and the network is as it was.
+    server.start()
+    with server.kernel(server.start_session(project_id)["kernel_id"]) as kernel:
+        assert kernel.check("print(open('kept.txt').read())") == "x\n"
+        names = kernel.check("import socket; print([n for _, n in socket.if_nameindex()])")
+        assert names == "['lo']\n"
+    listed = server.call("GET", f"/api/projects/{project_id}/sessions")["sessions"]
+    assert [row["reason"] for row in listed] == [None, "server_stopped", "server_stopped"]
+
+    # A server that stops while sessions start: they are refused or ended, and not half there.
+    def ask() -> None:
+        with suppress(requests.ConnectionError):
+            requests.post(
+                f"{server.url}/api/projects/{project_id}/sessions",
+                headers={"Authorization": f"token {TOKEN}"},
+                timeout=60,
+            )
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    wait_until(lambda: len(helpers.open_records(server)) > 1)
+    server.stop(timeout=30)
+    for thread in asking:
+        thread.join()
+    wait_until(lambda: helpers.nothing_left(engine, server, locks=0), 5)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"DockerRuntime": {"memory_limit": 5}}, "memory_limit"),
+        ({"BubblewrapRuntime": {"allow_host_network": "perhaps"}}, "allow_host_network"),
+        ({"SessionPolicy": {"allowed_network_modes": ["MAYBE"]}}, "allowed_network_modes"),
+        ({"SessionPolicy": {"max_sessions": -1}}, "max_sessions"),
+        ({"RuntimeChoice": {"runtime": "dokcer"}}, "runtime"),
+        ({"Reconcile": {"interval": "soon"}}, "interval"),
+        ({"RamDirectories": {"hot_root": "/dev/shm/" + "x" * 90}}, "hot_root"),
+        ({"RamDirectories": {"hot_root": "/dev/null"}}, "hot_root"),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_is_found_at_the_start(
+    config: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises((TraitError, RootRefused), match=words):
+        Cognition(tmp_path, config=Config(config)).open()
+    assert not [*tmp_path.glob("workspaces/.cognition/owners/*")]
+
+
+def test_a_root_of_a_later_release(tmp_path: Path) -> None:
+    marker = tmp_path / "workspaces/.cognition/root.json"
+    marker.parent.mkdir(parents=True)
+    marker.write_text(json.dumps({"version": 99, "uuid": "0" * 32, "runtime": None}))
+    with pytest.raises(RootRefused, match="has format version 99"):
+        Cognition(tmp_path).open()
+
+
+def test_a_wrong_setting_stops_the_start(make_server: Callable[..., Server]) -> None:
+    server = make_server(start=False, config={"DockerRuntime": {"memory_limit": 5}})
+    server.start(wait=False)
+    assert server.process is not None and server.process.wait(60) == 1
+    server.process = None
+    said = [line for line in server.log.read_text().splitlines() if "can't start" in line]
+    assert len(said) == 1 and "memory_limit" in said[0], server.tail()
+    assert "Traceback" not in server.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def culling(make_server: Callable[..., Server], engine: docker.DockerClient) -> Server:
+    culler = {"cull_idle_timeout": 2, "cull_interval": 1, "cull_connected": True}
+    return make_server(config=LEAN | {"MappingKernelManager": culler})
+
+
+def test_idle_kernels_are_culled(culling: Server, engine: docker.DockerClient) -> None:
+    project_id = culling.create("idle")
+    session = culling.start_session(project_id)
+    stopped = culling.start_session(project_id)
+    busy = culling.start_session(project_id)
+    with Events(culling) as events, culling.kernel(busy["kernel_id"]) as kernel:
+        running = kernel.start("import time; time.sleep(4)")
+        assert culling.end_session(stopped)["reason"] == "client"
+        ended = events.wait_for(session["session_id"], "ended")
+        assert ended["reason"] == "idle"
+        assert helpers.record(culling, project_id, session["session_id"])["reason"] == "idle"
+        assert not events.of(busy["session_id"], "ended")
+        assert kernel.collect(running, 20).status == "ok"
+        # One that a client ends in good time is not idle, however Jupyter was asked.
+        culling.call("DELETE", f"/api/kernels/{busy['kernel_id']}", 204)
+        assert events.wait_for(busy["session_id"], "ended")["reason"] == "client"
+    assert helpers.nothing_left(engine, culling)
