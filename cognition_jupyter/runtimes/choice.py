@@ -60,6 +60,8 @@ class RuntimeChoice(LoggingConfigurable):
                 continue
             health = await runtime.health()
             if health.available:
+                if problems:
+                    self.log.warning("Sessions run in %s: %s.", name, "; ".join(problems))
                 return runtime
             problems.append(health.detail.rstrip("."))
         raise RuntimeUnavailable(

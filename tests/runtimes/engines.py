@@ -28,7 +28,7 @@ class Listener:
     """A unix socket, a thread for each connection. `close()` ends all of them."""
 
     def __init__(self) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="cgn"))
+        self.directory = Path(tempfile.mkdtemp(prefix="cgn-socket-"))
         self.path = self.directory / "engine.sock"
         self.closed = threading.Event()
         self._open: set[socket.socket] = set()

@@ -38,7 +38,7 @@ class Place:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.path = Path(tempfile.mkdtemp(prefix="cgn", dir="/dev/shm"))
+        self.path = Path(tempfile.mkdtemp(prefix="cgn-place-", dir="/dev/shm"))
         os.chmod(self.path, 0o711)
         for name in (*PLACES, "tmp/home"):
             (self.path / name).mkdir()

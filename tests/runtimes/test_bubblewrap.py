@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture
 def data() -> Iterator[Path]:
     """Below /var, of which sessions otherwise see nothing."""
-    path = Path(tempfile.mkdtemp(prefix="cgn", dir="/var/tmp"))
+    path = Path(tempfile.mkdtemp(prefix="cgn-bwrap-", dir="/var/tmp"))
     path.chmod(0o755)
     (path / "table.csv").write_text("1,2\n")
     yield path
@@ -95,7 +95,7 @@ place.run(body)
 @pytest.mark.parametrize("copies", [False, True])
 def test_a_server_in_an_environment_below_tmp(copies: bool) -> None:
     """Sessions have a `/tmp` of their own, and still the server's packages."""
-    directory = Path(tempfile.mkdtemp(prefix="cgn", dir="/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="cgn-bwrap-", dir="/tmp"))
     try:
         how = ["--copies" if copies else "--symlinks", "--without-pip"]
         base = BubblewrapRuntime.python

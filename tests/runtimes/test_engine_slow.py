@@ -45,7 +45,7 @@ def test_a_start_that_comes_too_late_leaves_nothing(
     relay: Relay, engine: docker.DockerClient, what: str, answer: bool
 ) -> None:
     """The engine goes on with what it was asked to do when nobody waits for it any more."""
-    place = broken(relay.url)
+    place = broken(relay.url, limit=1)
 
     async def body() -> None:
         assert (await place.finish(place.sh("true"))).code == 0
@@ -72,7 +72,7 @@ def test_steps_that_are_in_time_and_all_together_are_not(
     relay: Relay, engine: docker.DockerClient
 ) -> None:
     """The start is still under way when its caller has been told that it took too long."""
-    place = broken(relay.url)
+    place = broken(relay.url, limit=1)
 
     async def body() -> None:
         relay.pause = 0.7
@@ -91,7 +91,7 @@ def test_an_engine_that_took_the_request_and_answers_much_later(
     relay: Relay, engine: docker.DockerClient
 ) -> None:
     """Nothing is found at first, and yet it comes: the engine's events tell."""
-    place = broken(relay.url)
+    place = broken(relay.url, limit=1)
 
     async def body() -> None:
         assert (await place.finish(place.sh("true"))).code == 0
@@ -110,7 +110,7 @@ def test_an_engine_that_took_the_request_and_answers_much_later(
 
 
 def test_a_removal_that_fails_is_made_up_for(relay: Relay, engine: docker.DockerClient) -> None:
-    place = broken(relay.url)
+    place = broken(relay.url, limit=1)
 
     async def body() -> None:
         container = await place.runtime.start(place.sh("exec sleep 1000"))

@@ -29,7 +29,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="a container of another u
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="cgn", dir="/dev/shm"))
+    path = Path(tempfile.mkdtemp(prefix="cgn-probe-", dir="/dev/shm"))
     yield path
     shutil.rmtree(path)
 
@@ -67,7 +67,7 @@ class Elsewhere(DockerRuntime):
     """As an engine on another machine: it has the paths, and other files below them."""
 
     async def start(self, spec: ContainerSpec) -> str:
-        other = Path(tempfile.mkdtemp(prefix="cgn", dir="/dev/shm"))
+        other = Path(tempfile.mkdtemp(prefix="cgn-probe-", dir="/dev/shm"))
         os.chmod(other, 0o777)
         self.others = [*getattr(self, "others", []), other]
         return await super().start(replace(spec, mounts=(Mount(other, spec.mounts[0].target),)))
