@@ -86,6 +86,9 @@ class ProjectSessions:
         live.intent = live.intent or reason
         try:
             await self._shut_down(session_id)
+        except Exception as error:
+            # Such as that of a restart at the same moment, which Jupyter tells whoever comes next.
+            self._launcher.log.warning("Session %s: its shutdown: %s", session_id, error)
         finally:
             # Normally closed by the provisioner by now; a manager that gave up leaves it to us.
             await self._launcher.close(live, reason)
