@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -24,7 +22,7 @@ from cognition_jupyter.models import CreateProject
 
 from ..support.server import Server, clean_environment
 from . import helpers
-from .helpers import wait_until
+from .helpers import LEAN, wait_until
 
 PLACE = "import os; print('here', os.getcwd(), os.getuid())"
 
@@ -76,23 +74,27 @@ def write_notebook(folder: Path, *cells: str) -> Path:
     return path
 
 
-def start(place: Server, folder: Path, *command: str, **more: Any) -> subprocess.Popen[str]:
+def start(
+    place: Server, folder: Path, *command: str, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=folder,
         env=clean_environment(place.home),
-        stdin=more.pop("stdin", subprocess.DEVNULL),
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        **more,
     )
 
 
-def run(place: Server, folder: Path, *command: str, code: int = 0, text: str = "") -> str:
-    process = start(place, folder, *command, stdin=subprocess.PIPE)
-    said, _ = process.communicate(text, timeout=90)
+def run(place: Server, folder: Path, *command: str, code: int = 0) -> str:
+    process = start(place, folder, *command)
+    try:
+        said, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == code, said
     return said
 
@@ -132,8 +134,19 @@ def test_the_console(
 ) -> None:
     project_id = make_project("console")
     command = ("-m", "jupyter", "console", "--kernel=cognition", "--simple-prompt")
-    said = run(place, repo(place, project_id), *command, text=f"{PLACE}\n")
-    assert "here /workspace " in said
+    console = start(place, repo(place, project_id), *command, stdin=subprocess.PIPE)
+    try:
+        assert console.stdin is not None and console.stdout is not None
+        while not console.stdout.readline().startswith("Type "):
+            assert console.poll() is None
+        # As a person would: a console that is asked at once may wait for an answer for ever,
+        # whatever its kernel is, since it does not wait for its subscription.
+        time.sleep(1.5)
+        console.stdin.write(f"{PLACE}\n")
+        said, _ = console.communicate(timeout=30)
+    finally:
+        console.kill()
+    assert console.returncode == 0 and "here /workspace " in said
     check_ended(place, project_id, engine, 1)
 
 
@@ -163,55 +176,54 @@ async def same_manager_again():
         await manager.shutdown_kernel()
 
 asyncio.run(same_manager_again())
-
-manager = KernelManager(kernel_name="cognition")
-manager.start_kernel()
-client = manager.blocking_client()
-client.start_channels()
-client.wait_for_ready(timeout=60)
-assert client.execute("x = 1", reply=True, timeout=30)["content"]["status"] == "ok"
-# And out, without a word: a kernel of Jupyter's own would end with its program, too.
-LAST
 """
+# The least that starts a kernel.
+BARE = """
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel(kernel_name="cognition")
+assert client.execute("x = 1", reply=True, timeout=30)["content"]["status"] == "ok"
+"""
+
+
+def test_nbclient_and_kernel_managers(
+    place: Server, make_project: Callable[..., str], engine: docker.DockerClient
+) -> None:
+    project_id = make_project("nbclient")
+    script = NBCLIENT.replace("PLACE", repr(PLACE))
+    said = run(place, repo(place, project_id), "-c", script)
+    assert said.count("here /workspace ") == 2
+    # One kernel manager has one kernel id, and a project one record for an id.
+    check_ended(place, project_id, engine, 3)
 
 
 @pytest.mark.parametrize(
     ("last", "code"), [("", 0), ("raise SystemExit(3)", 3), ("raise ValueError", 1)]
 )
-def test_nbclient_and_kernel_managers(
+def test_a_program_that_leaves_its_kernel(
     last: str,
     code: int,
     place: Server,
     make_project: Callable[..., str],
     engine: docker.DockerClient,
 ) -> None:
-    project_id = make_project("nbclient")
-    script = NBCLIENT.replace("PLACE", repr(PLACE)).replace("LAST", last)
-    if code:  # only what comes at the end matters then
-        script = (
-            script.partition("\nasyncio.run")[0].partition("\nnote = ")[0]
-            + script[script.index("\nmanager = KernelManager") :]
-        )
-    said = run(place, repo(place, project_id), "-c", script, code=code)
-    if not code:
-        assert said.count("here /workspace ") == 2
-        # One kernel manager has one kernel id, and a project one record for an id.
-        check_ended(place, project_id, engine, 4)
-    else:
-        check_ended(place, project_id, engine, 1)
+    """A kernel of Jupyter's own would end with its program, too."""
+    project_id = make_project("leaves")
+    run(place, repo(place, project_id), "-c", BARE + last, code=code)
+    check_ended(place, project_id, engine, 1)
 
 
-@pytest.mark.parametrize("folder", [".", "workspaces/{}"])
 def test_outside_of_projects(
-    folder: str, place: Server, make_project: Callable[..., str], engine: docker.DockerClient
+    place: Server, make_project: Callable[..., str], engine: docker.DockerClient
 ) -> None:
     project_id = make_project("outside")
-    here = place.root_dir / folder.format(project_id)
-    write_notebook(here, PLACE)
-    said = run(place, here, *CONVERT, "note.ipynb", code=1)
-    assert "is in no project" in said or "is in no project; open a notebook" in said, said
-    assert not (here / "done.ipynb").exists()
-    (here / "note.ipynb").unlink()
+    write_notebook(place.root_dir, PLACE)
+    said = run(place, place.root_dir, *CONVERT, "note.ipynb", code=1)
+    assert "is in no project: there is no root of projects at or above it." in said
+    assert not (place.root_dir / "done.ipynb").exists()
+    (place.root_dir / "note.ipynb").unlink()
+    for folder in (place.root, place.root / project_id, place.root / ".trash"):
+        said = run(place, folder, "-c", BARE, code=1)
+        assert "which is in no project; open a notebook inside a project's folder" in said
     assert helpers.records(place, project_id) == []
     assert helpers.nothing_left(engine, place, locks=0)
 
@@ -220,18 +232,20 @@ def test_the_policy_is_the_servers(place: Server, make_project: Callable[..., st
     project_id = make_project("policy", network_mode="ON")
     folder = repo(place, project_id)
     write_notebook(folder, PLACE)
-    assert "network_mode ON is not allowed here" in run(
-        place, folder, *CONVERT, "note.ipynb", code=1
-    )
+    said = run(place, folder, *CONVERT, "note.ipynb", code=1)
+    assert "network_mode ON is not allowed here" in said
     file = place.home / "config/jupyter_cognition_config.json"
     kept = file.read_text()
-    for wrong, words in (
+    elsewhere = json.dumps({"ProjectStore": {"root": str(place.directory / "other-root")}})
+    for changed, words in (
         ("{", "jupyter_cognition_config can't be read"),
         ('{"SessionPolicy": {"max_sessions": "x"}}', "max_sessions"),
+        (elsewhere, "other-root"),
     ):
-        file.write_text(wrong)
-        assert words in run(place, folder, *CONVERT, "note.ipynb", code=1)
+        file.write_text(changed)
+        assert words in run(place, folder, "-c", BARE, code=1)
     file.write_text(kept)
+    assert not (place.directory / "other-root").exists()
     assert helpers.records(place, project_id) == [] and not helpers.owner_locks(place)
 
 
@@ -255,59 +269,49 @@ def test_a_fork_of_the_program_ends_nothing(
     check_ended(place, project_id, engine, 1)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
-def test_a_program_that_is_killed(
-    signum: signal.Signals,
-    place: Server,
-    make_project: Callable[..., str],
-    engine: docker.DockerClient,
-) -> None:
-    project_id = make_project("killed")
-    folder = repo(place, project_id)
-    write_notebook(folder, "import time; time.sleep(60)")
-    program = start(place, folder, *CONVERT, "note.ipynb")
-    running = [r["container_id"] for r in helpers.records(place, project_id)]
-    while running in ([], [None]):
+def running(place: Server, project_id: str, program: subprocess.Popen[str]) -> dict[str, Any]:
+    """The record of the program's session, as soon as it has a container."""
+
+    def started() -> list[dict[str, Any]]:
         assert program.poll() is None
-        time.sleep(0.1)
-        running = [r["container_id"] for r in helpers.records(place, project_id)]
-    program.send_signal(signum)
+        return [r for r in helpers.records(place, project_id) if r["container_id"]]
+
+    (record,) = wait_until(started, 60)
+    return dict(record)
+
+
+def test_a_program_that_is_terminated(
+    place: Server, make_project: Callable[..., str], engine: docker.DockerClient
+) -> None:
+    project_id, other = make_project("terminated"), make_project("next")
+    program = start(place, repo(place, project_id), "-c", f"{BARE}\nimport time; time.sleep(60)")
+    running(place, project_id, program)
+    program.terminate()
     program.communicate(timeout=60)
-    assert program.returncode != 0
-    # The next program that comes by sees to what is left.
-    other = make_project("next")
-    write_notebook(repo(place, other), PLACE)
-    run(place, repo(place, other), *CONVERT, "note.ipynb")
+    # Python ends without a word then. The next program that comes by sees to what is left.
+    run(place, repo(place, other), "-c", BARE)
     check_ended(place, other, engine, 1)
     (record,) = helpers.records(place, project_id)
-    expected = {"server_stopped"} if signum != signal.SIGTERM else {"server_stopped", "client"}
-    assert record["reason"] in expected and record["ended_at"]
-    assert helpers.nothing_left(engine, place, locks=0)
+    assert record["reason"] == "server_stopped" and record["ended_at"]
 
 
-def test_beside_a_server(server: Server, engine: docker.DockerClient) -> None:
+def test_beside_a_server(make_server: Callable[..., Server], engine: docker.DockerClient) -> None:
+    server = make_server(config=LEAN | {"Reconcile": {"interval": 1.0}})
     project_id = server.create("beside")
     folder = repo(server, project_id)
-    os.chmod(folder, 0o700)
     write_notebook(folder, "import time; time.sleep(60)")
     program = start(server, folder, *CONVERT, "note.ipynb")
-    path = f"/api/projects/{project_id}/sessions"
-
-    def listed() -> list[dict[str, Any]]:
-        sessions: list[dict[str, Any]] = server.call("GET", path)["sessions"]
-        return [session for session in sessions if session["container_id"]]
-
-    (session,) = wait_until(listed, 30)
+    session_id = running(server, project_id, program)["session_id"]
+    path = f"/api/projects/{project_id}/sessions/{session_id}"
+    session = server.call("GET", path)
     assert session["ended_at"] is None and session["isolated"] is True
     assert server.call("GET", f"/api/projects/{project_id}")["status"] == "active"
-    answer = server.request("DELETE", f"{path}/{session['session_id']}")
+    answer = server.request("DELETE", path)
     assert answer.status_code == 409 and answer.json()["error"] == "foreign_session"
-    answer = server.request("DELETE", f"/api/projects/{project_id}")
-    assert answer.status_code == 409 and answer.json()["error"] == "active_sessions"
+    answer = server.request("DELETE", f"/api/projects/{project_id}?force=true")
+    assert answer.status_code == 409 and answer.json()["error"] == "foreign_session"
+    assert len(helpers.owner_locks(server)) == 2
     program.kill()
     program.communicate(timeout=30)
-    server.stop()
-    server.start()
     wait_until(lambda: helpers.nothing_left(engine, server))
-    (session,) = server.call("GET", path)["sessions"]
-    assert session["reason"] == "server_stopped"
+    assert server.call("GET", path)["reason"] == "server_stopped"
