@@ -1,0 +1,117 @@
+"""Where a project's hot memory lives, and the marker that says whether it is whole.
+
+The directory in RAM counts only with a marker that says "complete", of this root, of this boot and
+of this very directory: what a killed restore or a reboot left never wins over the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ..projects.files import read_bounded, remove_temporary_files, write_durably
+from ..projects.tree import remove_tree
+
+COMPLETE, RESTORING = "complete", "restoring"
+_LARGEST = 4096
+
+
+def boot_id() -> str:
+    """The id of this boot of the machine: random(4)."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+@dataclass(frozen=True)
+class HotMemory:
+    """One project's hot memory.
+
+    `ram` is the directory that containers mount (its inode stays the same), `disk` holds the
+    generations, `marker` is a file outside of `ram`, on the same file system. Beside `ram` stand
+    `.{name}.new` and `.{name}.old` during a restore. `user` owns what is restored, if we are root.
+    """
+
+    ram: Path
+    disk: Path
+    marker: Path
+    root_uuid: str
+    user: tuple[int, int] | None = None
+    boot: str = field(default_factory=boot_id)
+
+    @property
+    def new(self) -> Path:
+        """Where a restore builds."""
+        return self.ram.with_name(f".{self.ram.name}.new")
+
+    @property
+    def old(self) -> Path:
+        """Where a restore moves what was there before."""
+        return self.ram.with_name(f".{self.ram.name}.old")
+
+    @property
+    def lock(self) -> Path:
+        """Held while a generation or the directory in RAM is made. Beside `disk`, not in it."""
+        return self.disk.with_name(f"{self.disk.name}.lock")
+
+    def remove_leftovers(self) -> None:
+        """Remove what a killed restore left beside `ram`. The caller holds the lock."""
+        for path in (self.new, self.old):
+            if os.path.lexists(path):
+                remove_tree(path)
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What the marker file says. `incarnation` is one life of the directory's content."""
+
+    root_uuid: str
+    boot: str
+    generation: int | None
+    state: str
+    device: int
+    inode: int
+    incarnation: str
+
+
+def read_marker(hot: HotMemory) -> Marker | None:
+    """The marker of this root, this boot and this directory; None when there is none."""
+    try:
+        found = Marker(**json.loads(read_bounded(hot.marker, _LARGEST)))
+        directory = os.stat(hot.ram, follow_symlinks=False)
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    if (found.root_uuid, found.boot) != (hot.root_uuid, hot.boot):
+        return None
+    if (found.device, found.inode) != (directory.st_dev, directory.st_ino):
+        return None
+    return found
+
+
+def write_marker(hot: HotMemory, generation: int | None, state: str) -> Marker:
+    """Replace the marker; each time it is another incarnation. The caller holds the lock."""
+    remove_temporary_files(hot.marker)
+    directory = os.stat(hot.ram, follow_symlinks=False)
+    marker = Marker(
+        root_uuid=hot.root_uuid,
+        boot=hot.boot,
+        generation=generation,
+        state=state,
+        device=directory.st_dev,
+        inode=directory.st_ino,
+        incarnation=secrets.token_hex(16),
+    )
+    write_durably(hot.marker, json.dumps(asdict(marker)).encode())
+    return marker
+
+
+def complete_marker(hot: HotMemory) -> Marker | None:
+    """The marker when it says that the directory in RAM is whole; else None."""
+    marker = read_marker(hot)
+    return marker if marker is not None and marker.state == COMPLETE else None
+
+
+def is_complete(hot: HotMemory) -> bool:
+    """Whether the directory in RAM is whole and may win over the disk. Takes microseconds."""
+    return complete_marker(hot) is not None

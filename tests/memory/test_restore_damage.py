@@ -1,0 +1,210 @@
+"""Restoring what was damaged, or written by somebody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cognition_jupyter.exceptions import Conflict
+from cognition_jupyter.memory.generations import list_generations
+from cognition_jupyter.memory.manifest import Header, Totals
+from cognition_jupyter.memory.manifest_file import Writer
+from cognition_jupyter.memory.marker import HotMemory
+from cognition_jupyter.memory.restore import Recovered, ensure_restored, restore
+from cognition_jupyter.memory.snapshots import take
+from cognition_jupyter.models import utcnow
+
+from .snapshot_support import contents, copy_of, fill, flip_byte, hot_memory, picture, wipe
+
+
+@pytest.fixture
+def hot() -> Iterator[HotMemory]:
+    with hot_memory() as made:
+        yield made
+
+
+def test_flipped_byte_in_a_copy_that_all_share(hot: HotMemory) -> None:
+    fill(hot)
+    flip_byte(copy_of(hot, 2, "notes/stays"), 3000)
+    restored = restore(hot, 3)
+    assert [(p.path, p.why) for p in restored.lost] == [("notes/stays", "its checksum is wrong")]
+    assert not restored.recovered
+    assert contents(hot.ram) == {"changes": b"333"}
+    assert (hot.ram / "link").is_symlink() and (hot.ram / "notes" / "empty").is_dir()
+
+
+def test_damaged_copy_comes_from_the_newest_other_that_verifies(hot: HotMemory) -> None:
+    (hot.ram / "file").write_bytes(b"content")
+    for i in range(6):
+        (hot.ram / "other").write_bytes(b"%d" % i)
+        take(hot, "x", full_every=2)  # 1 and 2 share a copy, 3 and 4, 5 and 6
+    flip_byte(copy_of(hot, 5, "file"))
+    restored = restore(hot, 6)
+    assert restored.recovered == [Recovered("file", "its checksum is wrong", 4)]
+    assert contents(hot.ram)["file"] == b"content"
+    copy_of(hot, 4, "file").unlink()
+    assert restore(hot, 6).recovered[0].generation == 3
+    flip_byte(copy_of(hot, 3, "file"))
+    restored = restore(hot, 6)
+    assert restored.recovered[0].generation == 2
+    assert (restored.files, restored.lost) == (2, [])
+    # Also from a generation whose own manifest is damaged: the copy has the right digest.
+    flip_byte(hot.disk / "00000002" / "manifest", 200)
+    assert restore(hot, 6).recovered[0].generation == 2
+
+
+def test_damaged_copy_comes_from_another_path(hot: HotMemory) -> None:
+    (hot.ram / "was here").write_bytes(b"content " * 10)
+    (hot.ram / "another").write_bytes(b"other content")
+    take(hot, "x")
+    (hot.ram / "was here").rename(hot.ram / "is here")
+    (hot.ram / "twice").write_bytes(b"other content")
+    take(hot, "x", full_every=1)
+    flip_byte(copy_of(hot, 2, "is here"))
+    copy_of(hot, 2, "twice").unlink()
+    restored = restore(hot, 2)
+    assert not restored.lost
+    assert {(r.path, r.generation) for r in restored.recovered} == {("is here", 1), ("twice", 2)}
+    assert contents(hot.ram)["is here"] == b"content " * 10
+    assert contents(hot.ram)["twice"] == b"other content"
+
+
+def test_damage_of_every_kind_is_named(hot: HotMemory, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"link: content")
+    names = ["gone", "cut", "grown", "link", "fifo", "directory"]
+    for name in names:
+        (hot.ram / name).write_bytes(f"{name}: content".encode())
+    (hot.ram / "good").write_bytes(b"good")
+    take(hot, "x")
+    for name in names:
+        if name not in ("cut", "grown"):
+            copy_of(hot, 1, name).unlink()
+    for name, content in (("cut", b"cut"), ("grown", b"grown: content and more")):
+        copy_of(hot, 1, name).chmod(0o600)
+        copy_of(hot, 1, name).write_bytes(content)
+    copy_of(hot, 1, "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(copy_of(hot, 1, "fifo"))
+    copy_of(hot, 1, "directory").mkdir()
+    restored = restore(hot, 1)
+    assert sorted(problem.path for problem in restored.lost) == sorted(names)
+    assert all(problem.why for problem in restored.lost)
+    assert contents(hot.ram) == {"good": b"good"}
+    shutil.rmtree(hot.disk / "00000001" / "files")
+    restored = restore(hot, 1)
+    assert len(restored.lost) == 7 and restored.generation == 1
+
+
+def test_recovered_files_leave_their_directories_times(hot: HotMemory) -> None:
+    (hot.ram / "a" / "b").mkdir(parents=True)
+    (hot.ram / "a" / "b" / "file").write_bytes(b"1")
+    (hot.ram / "a" / "b").chmod(0o555)
+    os.utime(hot.ram / "a" / "b", (1, 1))
+    take(hot, "x")
+    (hot.ram / "x").write_bytes(b"1")
+    take(hot, "x", full_every=1)
+    before = picture(hot.ram)
+    copy_of(hot, 2, "a/b/file").unlink()
+    assert restore(hot, 2).recovered
+    assert picture(hot.ram) == before
+
+
+# -- generations that somebody else wrote --------------------------------------------------------
+
+
+def plant(hot: HotMemory, number: int, *lines: dict[str, object]) -> None:
+    """A generation with a valid checksum and any lines."""
+    directory = hot.disk / f"{number:08d}"
+    (directory / "files").mkdir(parents=True)
+    fd = os.open(directory / "manifest", os.O_WRONLY | os.O_CREAT, 0o600)
+    writer = Writer(fd, Header(number, utcnow(), "root", "import", "x", 0))
+    for line in lines:
+        writer.line(json.dumps(line, separators=(",", ":")))
+    writer.finish(Totals())
+    os.close(fd)
+
+
+GOOD = {"path": "a", "type": "directory", "mode": 0o700, "mtime_ns": 0}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {**GOOD, "path": path}
+        for path in ("../out", "/out", "a/../../out", "", ".", "a//b", "a/", "x\0y", "n" * 256, 7)
+    ]
+    + [
+        {**GOOD, "path": "/".join(["name"] * 2000)},
+        {**GOOD, "mode": -1},
+        {**GOOD, "mode": 1 << 40},
+        {**GOOD, "mode": True},
+        {**GOOD, "mtime_ns": 1 << 70},
+        {**GOOD, "mtime_ns": "1"},
+        {**GOOD, "type": "device"},
+        {**GOOD, "type": "file", "size": -1, "sha256": "0" * 64},
+        {**GOOD, "type": "file", "size": 1, "sha256": "../x"},
+        {**GOOD, "type": "link", "target": ""},
+        {**GOOD, "type": "link", "target": "x" * 5000},
+        {**GOOD, "type": "link", "target": "x\0y"},
+        {"type": "directory"},
+        {"path": "\ud800", **GOOD, "type": "skipped"},
+    ],
+)
+def test_manifest_that_leads_out_is_damaged(hot: HotMemory, line: dict[str, object]) -> None:
+    fill(hot)
+    plant(hot, 4, GOOD, line)
+    with pytest.raises(Conflict):
+        restore(hot, 4)
+    wipe(hot)
+    restored = ensure_restored(hot)
+    assert restored is not None and restored.generation == 3
+    assert sorted(os.listdir(hot.ram.parent)) == ["marker", hot.ram.name]
+    (hot.ram / "new").write_bytes(b"1")
+    assert take(hot, "x").generation == 5
+
+
+def test_manifest_that_goes_through_a_link_leads_nowhere(hot: HotMemory, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"  # of "foo"
+    file = {"type": "file", "mode": 0o600, "mtime_ns": 0, "size": 3, "sha256": digest}
+    plant(
+        hot,
+        1,
+        {"path": "link", "type": "link", "target": str(tmp_path), "mtime_ns": 0},
+        {**GOOD, "path": "link/directory"},
+        {**file, "path": "link/file"},
+        {**file, "path": "missing/file"},
+        GOOD,
+        GOOD,
+        {**file, "path": "a"},
+        {**file, "path": "whole"},
+        {**file, "path": "whole"},
+    )
+    files = hot.disk / "00000001" / "files"
+    (files / "whole").write_bytes(b"foo")
+    (files / "link").symlink_to(tmp_path / "files")
+    (tmp_path / "files" / "file").write_bytes(b"foo")
+    restored = restore(hot, 1)
+    assert contents(hot.ram) == {"whole": b"foo"}
+    assert sorted(p.path for p in restored.lost) == [
+        "a",
+        "a",
+        "link/directory",
+        "link/file",
+        "missing/file",
+        "whole",
+    ]
+    assert sorted(os.listdir(tmp_path)) == ["files"]
+
+
+def test_generation_under_another_number_is_damaged(hot: HotMemory) -> None:
+    fill(hot)
+    shutil.copytree(hot.disk / "00000001", hot.disk / "00000009")
+    assert "generation 1" in list_generations(hot.disk)[0].damaged
+    wipe(hot)
+    restored = ensure_restored(hot)
+    assert restored is not None and restored.generation == 3
