@@ -14,10 +14,11 @@ from typing import Any, cast
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import KernelManager
+from jupyter_client.multikernelmanager import MultiKernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
 
 from ..core import Cognition
-from ..exceptions import NotFound, RuntimeUnavailable
+from ..exceptions import Conflict, NotFound, RuntimeUnavailable
 from ..models import NetworkMode, Reason
 from ..runtimes.base import WORKSPACE
 from . import jupyter
@@ -33,6 +34,7 @@ class CognitionProvisioner(KernelProvisionerBase):
     _session: LiveSession | None = None
     # The notebook at the first launch, as JPY_SESSION_NAME says; may be inherited from anywhere.
     _notebook: str | None = None
+    _opened = False
     # Why the kernel ends, when it was asked to.
     _asked: Reason | None = None
     _cleaning: asyncio.Future[Any] | None = None
@@ -56,9 +58,10 @@ class CognitionProvisioner(KernelProvisionerBase):
             if self._launcher is None:
                 self._launcher = await Cognition.launcher_for(directory)
             if self._session is None:
+                self._check_may_open()
                 mode = cast("NetworkMode | None", kwargs.get("network_mode"))
                 self._session = await self._launcher.open(self._id, directory, mode)
-                self._notebook = notebook
+                self._notebook, self._opened = notebook, True
             else:
                 # Moving a notebook changes its name here and not the directory.
                 moved = notebook != self._notebook and os.path.isabs(notebook)
@@ -71,6 +74,14 @@ class CognitionProvisioner(KernelProvisionerBase):
         self._point_manager_at(self._session)
         kwargs["cmd"] = [*self.kernel_spec.argv, *kwargs.pop("extra_arguments", [])]
         return kwargs
+
+    def _check_may_open(self) -> None:
+        """Refuse a restart that comes after the end: no list would have that kernel.
+
+        A kernel manager by itself may well be started again.
+        """
+        if self._opened and isinstance(self._manager.parent, MultiKernelManager):
+            raise Conflict(f"Session {self._id} has been ended.", "session_ended")
 
     @property
     def _id(self) -> str:

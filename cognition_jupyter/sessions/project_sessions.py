@@ -24,6 +24,7 @@ class Kernels(Protocol):
     def start_kernel(self, **kwargs: Any) -> Any: ...  # noqa: D102
     def shutdown_kernel(self, kernel_id: str) -> Any: ...  # noqa: D102
     def get_kernel(self, kernel_id: str) -> Any: ...  # noqa: D102
+    def remove_kernel(self, kernel_id: str) -> Any: ...  # noqa: D102
     def __contains__(self, kernel_id: str) -> bool: ...
 
 
@@ -92,6 +93,8 @@ class ProjectSessions:
         finally:
             # Normally closed by the provisioner by now; a manager that gave up leaves it to us.
             await self._launcher.close(live, reason)
+        if session_id in self._kernels:
+            self._kernels.remove_kernel(session_id)
 
     async def _shut_down(self, session_id: str) -> None:
         """Shut the kernel down, once it is not just being started, restarted or shut down."""

@@ -28,8 +28,10 @@ def test_restarts_while_the_kernel_prints(server: Server, engine: docker.DockerC
     seen = {session["container_id"]}
     for _ in range(5):
         with server.kernel(kernel_id) as kernel:
-            kernel.start(PRINTING)
-            while kernel.receive(20)["msg_type"] != "stream":
+            # What no kernel has read yet would be run by the next one.
+            settle(kernel)
+            asked = kernel.start(PRINTING)
+            while kernel.receive(20)["parent_header"].get("msg_id") != asked:
                 pass
             helpers.restart(server, kernel_id)
         (container,) = helpers.containers(engine, server)
@@ -93,6 +95,23 @@ def test_a_session_that_ends_while_it_restarts(
     assert helpers.record(server, project_id, kernel_id)["reason"] == "client"
     wait_until(lambda: helpers.nothing_left(engine, server))
     assert helpers.kernels(server) == []
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
+def test_a_session_that_is_restarted_while_it_ends(
+    delay: float, server: Server, engine: docker.DockerClient
+) -> None:
+    project_id = server.create("races")
+    kernel_id = server.start_session(project_id)["kernel_id"]
+    path = f"/api/projects/{project_id}/sessions/{kernel_id}"
+    with ThreadPoolExecutor(2) as pool:
+        ending = pool.submit(server.request, "DELETE", path)
+        time.sleep(delay)
+        restarting = pool.submit(server.request, "POST", f"/api/kernels/{kernel_id}/restart")
+        assert ending.result(60).status_code == 200
+        restarting.result(60)
+    wait_until(lambda: helpers.nothing_left(engine, server) and not helpers.kernels(server))
+    assert helpers.record(server, project_id, kernel_id)["reason"] == "client"
 
 
 def test_a_project_is_deleted_while_sessions_start(
