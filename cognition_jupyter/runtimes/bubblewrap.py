@@ -233,7 +233,10 @@ class BubblewrapRuntime(ChildRuntime):
         for mount in spec.mounts:
             kind = "--ro-bind" if mount.read_only else "--bind"
             args += [kind, str(mount.source), mount.target]
-        for path in python_paths:  # after the mounts: the server's Python may live below /tmp
+        # After the mounts, and what they lie in once more: the server's Python may live below /tmp.
+        mounted = [path for path in python_paths if _below(path, targets)]
+        args += _parents(mounted)
+        for path in python_paths:
             args += ["--ro-bind", path, path]
         args += [arg for path, target in links for arg in ("--symlink", target, path)]
         args += _without_venv()
