@@ -76,11 +76,15 @@ class Marker:
 
 
 def read_marker(hot: HotMemory) -> Marker | None:
-    """The marker of this root, this boot and this directory; None when there is none."""
+    """The marker of this root, this boot and this directory; None when there is none.
+
+    Raises OSError: a marker that can't be read just now, as without a free descriptor, is not one
+    that says the directory in RAM may be replaced.
+    """
     try:
         found = Marker(**json.loads(read_bounded(hot.marker, _LARGEST)))
         directory = os.stat(hot.ram, follow_symlinks=False)
-    except (OSError, ValueError, TypeError, RecursionError):
+    except (FileNotFoundError, ValueError, TypeError, RecursionError):
         return None
     if (found.root_uuid, found.boot) != (hot.root_uuid, hot.boot):
         return None

@@ -123,7 +123,7 @@ def test_a_wrong_setting_stops_the_start(make_server: Callable[..., Server]) -> 
 
 @pytest.fixture(scope="module")
 def culling(make_server: Callable[..., Server], engine: docker.DockerClient) -> Server:
-    culler = {"cull_idle_timeout": 2, "cull_interval": 1, "cull_connected": True}
+    culler = {"cull_idle_timeout": 3, "cull_interval": 1, "cull_connected": True}
     return make_server(config=LEAN | {"MappingKernelManager": culler})
 
 
@@ -133,7 +133,7 @@ def test_idle_kernels_are_culled(culling: Server, engine: docker.DockerClient) -
     stopped = culling.start_session(project_id)
     busy = culling.start_session(project_id)
     with Events(culling) as events, culling.kernel(busy["kernel_id"]) as kernel:
-        running = kernel.start("import time; time.sleep(4)")
+        running = kernel.start("import time; time.sleep(5)")
         assert culling.end_session(stopped)["reason"] == "client"
         ended = events.wait_for(session["session_id"], "ended")
         assert ended["reason"] == "idle"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from cognition_jupyter.memory.project_memory import ProjectMemory
 from cognition_jupyter.memory.routes import Routes, parse_routes
 from cognition_jupyter.memory.shapes import Limits
 from cognition_jupyter.projects.stage import ProjectPaths
+from cognition_jupyter.projects.tree import remove_tree
 
 SESSION = "11111111-2222-3333-4444-555555555555"
 SANDBOX_USER = (1000, 1000)
@@ -54,7 +54,7 @@ class Place:
         return self.memory(None, (), **limits).for_session(SESSION).now
 
     def remove(self) -> None:
-        shutil.rmtree(self.base)
+        remove_tree(self.base)  # any depth, with few descriptors
 
 
 @contextmanager
