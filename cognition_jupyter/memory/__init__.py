@@ -1,1 +1,1 @@
-"""The directories in RAM behind `/memories/hot` and `/tmp`."""
+"""Memory: routes and their backends, the directories in RAM, snapshots."""

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from cognition_jupyter.memory.marker import HotMemory
-from cognition_jupyter.memory.restore import ensure_restored
-from cognition_jupyter.memory.snapshots import Taken, take
+from cognition_jupyter.memory.snapshots.marker import HotMemory
+from cognition_jupyter.memory.snapshots.restore import ensure_restored
+from cognition_jupyter.memory.snapshots.take import Taken, take
 from cognition_jupyter.projects.tree import remove_tree
 
 SECRET = b"the host's secret"

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from cognition_jupyter.exceptions import Conflict, NotFound
-from cognition_jupyter.memory.marker import HotMemory, complete_marker, is_complete
-from cognition_jupyter.memory.restore import ensure_restored, restore
-from cognition_jupyter.memory.snapshots import take
+from cognition_jupyter.memory.snapshots.marker import HotMemory, complete_marker, is_complete
+from cognition_jupyter.memory.snapshots.restore import ensure_restored, restore
+from cognition_jupyter.memory.snapshots.take import take
 
 from .snapshot_support import (
     contents,

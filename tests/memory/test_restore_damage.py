@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from cognition_jupyter.exceptions import Conflict
-from cognition_jupyter.memory.generations import list_generations
-from cognition_jupyter.memory.manifest import Header, Totals
-from cognition_jupyter.memory.manifest_file import Writer
-from cognition_jupyter.memory.marker import HotMemory
-from cognition_jupyter.memory.restore import Recovered, ensure_restored, restore
-from cognition_jupyter.memory.snapshots import take
+from cognition_jupyter.memory.snapshots.generations import list_generations
+from cognition_jupyter.memory.snapshots.manifest import Header, Totals
+from cognition_jupyter.memory.snapshots.manifest_file import Writer
+from cognition_jupyter.memory.snapshots.marker import HotMemory
+from cognition_jupyter.memory.snapshots.restore import Recovered, ensure_restored, restore
+from cognition_jupyter.memory.snapshots.take import take
 from cognition_jupyter.models import utcnow
 
 from .snapshot_support import contents, copy_of, fill, flip_byte, hot_memory, picture, wipe

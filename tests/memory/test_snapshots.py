@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import pytest
 
 from cognition_jupyter.exceptions import Conflict, RuntimeUnavailable
-from cognition_jupyter.memory.generations import list_generations, verify
-from cognition_jupyter.memory.marker import HotMemory
-from cognition_jupyter.memory.restore import ensure_restored
-from cognition_jupyter.memory.snapshots import take
+from cognition_jupyter.memory.snapshots.generations import list_generations, verify
+from cognition_jupyter.memory.snapshots.marker import HotMemory
+from cognition_jupyter.memory.snapshots.restore import ensure_restored
+from cognition_jupyter.memory.snapshots.take import take
 from cognition_jupyter.projects.files import locked
 
 from .snapshot_support import (

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cognition_jupyter.exceptions import Conflict, InvalidInput, NotFound, TooLarge
-from cognition_jupyter.memory.diff import Bounds, Change, Difference, diff, unified
-from cognition_jupyter.memory.generations import Problem, verify
-from cognition_jupyter.memory.marker import HotMemory
-from cognition_jupyter.memory.recover import read_file
-from cognition_jupyter.memory.snapshots import take
+from cognition_jupyter.memory.snapshots.diff import Bounds, Change, Difference, diff, unified
+from cognition_jupyter.memory.snapshots.generations import Problem, verify
+from cognition_jupyter.memory.snapshots.marker import HotMemory
+from cognition_jupyter.memory.snapshots.recover import read_file
+from cognition_jupyter.memory.snapshots.take import take
 
 from .snapshot_support import flip_byte, hot_memory
 

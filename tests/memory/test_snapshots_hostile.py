@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from cognition_jupyter.memory.generations import list_generations, verify
-from cognition_jupyter.memory.marker import HotMemory
-from cognition_jupyter.memory.restore import ensure_restored, restore
-from cognition_jupyter.memory.scan import Limits
-from cognition_jupyter.memory.snapshots import take
+from cognition_jupyter.memory.snapshots.generations import list_generations, verify
+from cognition_jupyter.memory.snapshots.marker import HotMemory
+from cognition_jupyter.memory.snapshots.restore import ensure_restored, restore
+from cognition_jupyter.memory.snapshots.scan import Limits
+from cognition_jupyter.memory.snapshots.take import take
 from cognition_jupyter.projects.tree import remove_tree
 
 from .snapshot_support import (

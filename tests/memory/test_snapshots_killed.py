@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from cognition_jupyter.memory.generations import list_generations, verify
-from cognition_jupyter.memory.marker import HotMemory, is_complete
-from cognition_jupyter.memory.restore import ensure_restored, restore
-from cognition_jupyter.memory.snapshots import take, thin
+from cognition_jupyter.memory.snapshots.generations import list_generations, verify
+from cognition_jupyter.memory.snapshots.marker import HotMemory, is_complete
+from cognition_jupyter.memory.snapshots.restore import ensure_restored, restore
+from cognition_jupyter.memory.snapshots.take import take, thin
 
 from .snapshot_support import Picture, hot_memory, killed_at, moments_of, picture, wipe
 

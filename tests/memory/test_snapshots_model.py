@@ -12,10 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from cognition_jupyter.memory.generations import list_generations, verify
-from cognition_jupyter.memory.manifest import Entry, parse, quoted, quoted_path_of, skipped_line
-from cognition_jupyter.memory.restore import ensure_restored, restore
-from cognition_jupyter.memory.snapshots import take, thin
+from cognition_jupyter.memory.snapshots.generations import list_generations, verify
+from cognition_jupyter.memory.snapshots.manifest import (
+    Entry,
+    parse,
+    quoted,
+    quoted_path_of,
+    skipped_line,
+)
+from cognition_jupyter.memory.snapshots.restore import ensure_restored, restore
+from cognition_jupyter.memory.snapshots.take import take, thin
 
 from .snapshot_support import Picture, hot_memory, picture, wipe
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cognition_jupyter.memory.generations import list_generations, verify
-from cognition_jupyter.memory.marker import HotMemory
-from cognition_jupyter.memory.scan import Limits
-from cognition_jupyter.memory.snapshots import take, thin
+from cognition_jupyter.memory.snapshots.generations import list_generations, verify
+from cognition_jupyter.memory.snapshots.marker import HotMemory
+from cognition_jupyter.memory.snapshots.scan import Limits
+from cognition_jupyter.memory.snapshots.take import take, thin
 
 from .snapshot_support import SECRET, acting_at, everything_on_disk, hot_memory, moments_of
 

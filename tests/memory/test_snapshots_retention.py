@@ -8,9 +8,14 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from cognition_jupyter.memory.generations import Summary, list_generations, surplus, verify
-from cognition_jupyter.memory.marker import HotMemory
-from cognition_jupyter.memory.snapshots import take, thin
+from cognition_jupyter.memory.snapshots.generations import (
+    Summary,
+    list_generations,
+    surplus,
+    verify,
+)
+from cognition_jupyter.memory.snapshots.marker import HotMemory
+from cognition_jupyter.memory.snapshots.take import take, thin
 
 from .snapshot_support import flip_byte, hot_memory
 

@@ -11,12 +11,12 @@ from contextlib import suppress
 import pytest
 
 from cognition_jupyter.exceptions import StorageFull
-from cognition_jupyter.memory.durable import sync_tree
-from cognition_jupyter.memory.generations import list_generations, verify
-from cognition_jupyter.memory.marker import HotMemory, is_complete
-from cognition_jupyter.memory.restore import ensure_restored, restore
-from cognition_jupyter.memory.snapshots import take
-from cognition_jupyter.memory.tree import Tree
+from cognition_jupyter.memory.snapshots.durable import sync_tree
+from cognition_jupyter.memory.snapshots.generations import list_generations, verify
+from cognition_jupyter.memory.snapshots.marker import HotMemory, is_complete
+from cognition_jupyter.memory.snapshots.restore import ensure_restored, restore
+from cognition_jupyter.memory.snapshots.take import take
+from cognition_jupyter.memory.snapshots.tree import Tree
 
 from .snapshot_support import (
     as_nobody,

@@ -12,8 +12,8 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ..projects.files import read_bounded, remove_temporary_files, write_durably
-from ..projects.tree import remove_tree
+from ...projects.files import read_bounded, remove_temporary_files, write_durably
+from ...projects.tree import remove_tree
 
 COMPLETE, RESTORING = "complete", "restoring"
 _LARGEST = 4096

@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from ..projects.files import LOCK_TIMEOUT, locked
-from ..projects.tree import remove_tree
+from ...projects.files import LOCK_TIMEOUT, locked
+from ...projects.tree import remove_tree
 from .durable import storage_full
 from .generations import Generation, Problem, copy_verified, found, numbers, opened
 from .manifest import DIRECTORY, FILE, LINK, Damaged, Entry, parse

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..exceptions import StorageFull
+from ...exceptions import StorageFull
 from .scan import Budget, Limits, walk
 from .tree import Tree, open_regular
 

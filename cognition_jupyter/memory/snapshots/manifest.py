@@ -28,7 +28,7 @@ from datetime import datetime
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 
-from ..models import format_time
+from ...models import format_time
 from .scan import PATH_MAX
 
 VERSION = 1

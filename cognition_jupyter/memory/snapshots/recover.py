@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from ..exceptions import Conflict, InvalidInput, NotFound, TooLarge
+from ...exceptions import Conflict, InvalidInput, NotFound, TooLarge
 from .generations import (
     DAMAGED,
     FILES,

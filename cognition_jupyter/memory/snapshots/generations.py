@@ -20,9 +20,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from ..exceptions import Conflict, NotFound
-from ..projects.files import fsync_directory
-from ..projects.tree import remove_tree
+from ...exceptions import Conflict, NotFound
+from ...projects.files import fsync_directory
+from ...projects.tree import remove_tree
 from .manifest import FILE, Damaged, Entry, Header, Totals
 from .manifest_file import NAME, Reader
 from .scan import copy

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from ..exceptions import Conflict
+from ...exceptions import Conflict
 from .generations import Generation, found
 from .manifest import FILE, SKIPPED, Entry, parse, quoted, quoted_path_of
 from .recover import content

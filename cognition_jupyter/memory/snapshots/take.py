@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ..exceptions import Conflict
-from ..models import utcnow
-from ..projects.files import LOCK_TIMEOUT, fsync_directory, locked
-from ..projects.tree import remove_tree
+from ...exceptions import Conflict
+from ...models import utcnow
+from ...projects.files import LOCK_TIMEOUT, fsync_directory, locked
+from ...projects.tree import remove_tree
 from .build import Build
 from .compare import Known, LeftOut, Skipped, differs
 from .durable import storage_full, sync_tree

@@ -1,0 +1,1 @@
+"""Generations of hot memory on disk: taken, kept, compared, restored."""
