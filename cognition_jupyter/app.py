@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from tornado.ioloop import PeriodicCallback
 from traitlets import TraitError
 
 from . import __version__
@@ -16,11 +15,12 @@ from .core import Cognition
 from .exceptions import CognitionError
 from .handlers import HANDLERS
 from .isolated.contents import ProjectContentsManager
+from .maintenance.periodic import Periodic
+from .models import ProjectConfig
 from .projects.projects import Projects
 from .sessions.project_sessions import ProjectSessions
 
-SESSION_EVENTS = "https://schema.jupyter.org/cognition/session/v1"
-PROGRESS_EVENTS = "https://schema.jupyter.org/cognition/progress/v1"
+_EVENTS = "https://schema.jupyter.org/cognition/{}/v1"
 _SCHEMAS = Path(__file__).parent / "event_schemas"
 
 
@@ -56,53 +56,49 @@ class CognitionApp(ExtensionApp):
             self.log.critical("cognition_jupyter can't start: %s", error)
             self.exit(1)
         parts = self.cognition
-        parts.launcher.emit = self._emit_session
+        parts.launcher.emit = partial(self._emit, "session")
+        parts.hot.emit = partial(self._emit, "memory")
         self.projects = Projects(
-            parts.store, parts.git, parts.policy.check, parts.contents_path, self._emit_progress
+            parts.store, parts.git, self._check, parts.contents_path, self._emit_progress
         )
+        self.memories = parts.memories
         self.sessions = ProjectSessions(parts.store, parts.launcher, self.serverapp.kernel_manager)
         assert self.serverapp.event_logger is not None
         for schema in _SCHEMAS.glob("*/*.yaml"):
             self.serverapp.event_logger.register_event_schema(schema)
         parts.serve()
-        self._periodic: PeriodicCallback | None = None
-        self._reconciling: asyncio.Task[None] | None = None
+        snapshots, reconcile = parts.snapshots, parts.reconcile
+        interval = snapshots.memory_snapshot_interval if snapshots.memory_snapshot_enabled else 0
+        self._reconcile = Periodic("Reconcile", reconcile.run, reconcile.interval, self.log)
+        self._snapshots = Periodic("Snapshots", snapshots.run, interval, self.log)
         self._running = True
 
     def initialize_handlers(self) -> None:
         """Add the REST routes."""
         self.handlers.extend(HANDLERS)
 
-    def _emit(self, schema_id: str, data: dict[str, Any]) -> None:
-        assert self.serverapp is not None and self.serverapp.event_logger is not None
-        self.serverapp.event_logger.emit(schema_id=schema_id, data=data)
+    def _check(self, config: ProjectConfig) -> None:
+        """Hold what a project asks for against the administrator's policy."""
+        self.cognition.policy.check(config)
+        self.cognition.memories.check(config)
 
-    def _emit_session(self, action: str, data: dict[str, Any]) -> None:
+    def _emit(self, noun: str, action: str, data: dict[str, Any]) -> None:
         known = {key: value for key, value in data.items() if value is not None}
-        self._emit(SESSION_EVENTS, {"action": action, **known})
+        self._publish(noun, {"action": action, **known})
 
     def _emit_progress(self, prefix: str, detail: str) -> None:
-        self._emit(PROGRESS_EVENTS, {"stage": "clone", "user_prefix": prefix, "detail": detail})
+        self._publish("progress", {"stage": "clone", "user_prefix": prefix, "detail": detail})
+
+    def _publish(self, noun: str, data: dict[str, Any]) -> None:
+        assert self.serverapp is not None and self.serverapp.event_logger is not None
+        self.serverapp.event_logger.emit(schema_id=_EVENTS.format(noun), data=data)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called once the event loop runs, also if the extension could not be loaded."""
         if not self._running:
             return
-        self._reconcile()
-        interval = self.cognition.reconcile.interval
-        if interval > 0:
-            self._periodic = PeriodicCallback(self._reconcile, interval * 1000, jitter=0.1)
-            self._periodic.start()
-
-    def _reconcile(self) -> None:
-        """Run a pass, unless one is still at it."""
-        if self._reconciling is None or self._reconciling.done():
-            self._reconciling = asyncio.ensure_future(self.cognition.reconcile.run())
-            self._reconciling.add_done_callback(self._note_failure)
-
-    def _note_failure(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            self.log.error("Reconcile failed", exc_info=task.exception())
+        self._reconcile.start(now=True)
+        self._snapshots.start()
 
     async def stop_extension(self) -> None:
         """Called before Jupyter stops its kernels: end ours while everything still stands.
@@ -112,28 +108,36 @@ class CognitionApp(ExtensionApp):
         if not self._running:
             return
         self._running = False
-        for step in (self._stop_reconciling, self._stop_sessions, self.cognition.close):
+        steps = (
+            self._reconcile.stop,
+            self._snapshots.stop,
+            self._stop_sessions,
+            self._save_memory,
+            self.cognition.close,
+        )
+        for step in steps:
             try:
                 await step()
             except Exception:
                 self.log.exception("Not everything could be stopped")
 
-    async def _stop_reconciling(self) -> None:
-        if self._periodic is not None:
-            self._periodic.stop()
-        if self._reconciling is not None and not self._reconciling.done():
-            self._reconciling.cancel()
-            await asyncio.gather(self._reconciling, return_exceptions=True)
-
     async def _stop_sessions(self) -> None:
         await self.sessions.stop_all("server_stopped")
         self.cognition.stop_serving()
+
+    async def _save_memory(self) -> None:
+        """What REST has written since the last session, too."""
+        if self.cognition.snapshots.memory_snapshot_enabled:
+            await self.cognition.snapshots.run()
 
     async def delete_project(self, project_id: str, force: bool, permanent: bool) -> None:
         """Delete a project; with `force`, end its sessions first."""
         if force:
             await self.sessions.stop_project(project_id, "deleted")
+        if not permanent:
+            await self.cognition.hot.keep(project_id)
         await self.cognition.store.delete(project_id, permanent)
+        await self.cognition.hot.forget(project_id)
 
     async def health(self) -> dict[str, Any]:
         """What `/health` answers."""

@@ -20,7 +20,11 @@ from .exceptions import Forbidden, InvalidInput
 from .kernels.launcher import Launcher
 from .kernels.policy import SessionPolicy
 from .maintenance.reconcile import Reconcile
+from .maintenance.snapshots import MemorySnapshots
+from .memory.hot import HotMemories
+from .memory.memories import Memories
 from .memory.ram import RamDirectories
+from .memory.routes import MemorySettings
 from .projects.files import in_thread
 from .projects.git import GitClone
 from .projects.root import find_marked_root
@@ -37,6 +41,8 @@ class Cognition(LoggingConfigurable):
         RuntimeChoice,
         SessionPolicy,
         RamDirectories,
+        MemorySettings,
+        MemorySnapshots,
         Reconcile,
         *RUNTIMES.values(),
     ]
@@ -51,6 +57,7 @@ class Cognition(LoggingConfigurable):
         self.store = ProjectStore(parent=self)
         self.git = GitClone(parent=self)
         self.policy = SessionPolicy(parent=self)
+        self.memory_settings = MemorySettings(parent=self)
 
     def open(self) -> None:
         """Open the root and what stands on it. Waits for the disk.
@@ -62,12 +69,17 @@ class Cognition(LoggingConfigurable):
         self.owner = self.store.directory.register_owner()
         try:
             self.ram = RamDirectories(self.store.directory, self.store.user, parent=self)
+            settings = self.memory_settings
+            settings.check()
+            self.hot = HotMemories(self.store, self.ram, settings, parent=self)
+            self.memories = Memories(self.store, self.ram, settings, self.hot)
+            self.snapshots = MemorySnapshots(self.store, self.hot, parent=self)
             self.choice = RuntimeChoice(self.store.directory, parent=self)
             self.launcher = Launcher(
-                self.store, self.choice, self.policy, self.ram, self.owner, parent=self
+                self.store, self.choice, self.policy, self.ram, self.hot, self.owner, parent=self
             )
             self.reconcile = Reconcile(
-                self.store, self.choice, self.ram, self.launcher, parent=self
+                self.store, self.choice, self.ram, self.hot, self.launcher, parent=self
             )
         except BaseException:
             self.store.close()

@@ -33,6 +33,10 @@ Reason = Literal[
     "deleted",
     "server_stopped",
 ]
+#: Why a snapshot of hot memory was taken.
+SnapshotReason = Literal[
+    "interval", "disconnect", "session", "release", "reconcile", "request", "restore"
+]
 
 METADATA_VERSION = 1
 SESSIONS_KEPT = 50
@@ -211,7 +215,7 @@ class CreateProject(Request):
     ) = None
     agent_model: ShortText | None = None
     container_image: ShortText | None = None
-    agent_backend_routes: None = None
+    agent_backend_routes: dict[str, Any] | None = None
     keep_packages: bool = True
     tags: Tags = Field(default_factory=list)
     description: Text = ""

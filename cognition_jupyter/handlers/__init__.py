@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import health, projects, sessions
+from . import health, memory, projects, sessions, snapshots
 from .base import NotFoundHandler
 
 HANDLERS: list[tuple[str, type[Any]]] = [
     *projects.ROUTES,
     *sessions.ROUTES,
+    *memory.ROUTES,
+    *snapshots.ROUTES,
     *health.ROUTES,
     (r"/api/projects/.*", NotFoundHandler),  # last: what no route above has taken
 ]

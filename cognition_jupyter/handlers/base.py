@@ -34,6 +34,11 @@ class CognitionHandler(APIHandler):
         self._prepared = False
 
     @property
+    def max_body_bytes(self) -> int:
+        """What a body may have."""
+        return MAX_BODY_BYTES
+
+    @property
     def app(self) -> CognitionApp:
         """The extension that this request is served by."""
         app: CognitionApp = self.settings["cognition"]
@@ -57,22 +62,26 @@ class CognitionHandler(APIHandler):
         Thrown away rather than cut off, so that the client gets to read the answer.
         """
         self._body_size += len(chunk)
-        if self._body_size <= MAX_BODY_BYTES:
+        if self._body_size <= self.max_body_bytes:
             self._body += chunk
+
+    def whole_body(self) -> bytes:
+        """The body. Raises TooLarge."""
+        most = self.max_body_bytes
+        if self._body_size > most:
+            raise TooLarge(f"The body may have {most} bytes, it has {self._body_size}.")
+        return bytes(self._body)
 
     def json_body(self, default: object = None) -> Any:
         """The body as JSON; `default` for none. Raises InvalidInput, TooLarge.
 
         Strict: what other readers of JSON refuse or take for something else is refused here, too.
         """
-        if self._body_size > MAX_BODY_BYTES:
-            raise TooLarge(f"The body may have {MAX_BODY_BYTES} bytes, it has {self._body_size}.")
-        if not self._body.strip():
+        body = self.whole_body()
+        if not body.strip():
             return default
         try:
-            return json.loads(
-                bytes(self._body).decode(), object_pairs_hook=_object, parse_constant=_refuse
-            )
+            return json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_refuse)
         except (ValueError, RecursionError):
             raise InvalidInput("The body is not JSON in UTF-8.", "invalid_json") from None
 

@@ -55,6 +55,23 @@ def release(manager: KernelManager, kernel_id: str) -> None:
     manager.cleanup_connection_file()
 
 
+def on_last_disconnect(kernels: Any, callback: Callable[[str], None]) -> None:
+    """Have `callback` called with a kernel's id when its last WebSocket has closed.
+
+    The manager is told so, and tells nobody; a gateway's is not told either.
+    """
+    original = getattr(kernels, "notify_disconnect", None)
+    if original is None:
+        return
+
+    def notify(kernel_id: str) -> None:
+        original(kernel_id)
+        if kernels._kernel_connections.get(kernel_id, 0) <= 0:
+            callback(kernel_id)
+
+    kernels.notify_disconnect = notify
+
+
 def is_culled(manager: KernelManager, kernel_id: str) -> bool:
     """Whether the server's idle culler ends kernels like this one now; it tells nobody itself."""
     kernels = manager.parent

@@ -11,6 +11,7 @@ from typing import Any
 from traitlets.config import LoggingConfigurable
 
 from ..exceptions import CognitionError, Conflict, Forbidden, RuntimeUnavailable
+from ..memory.hot import HotMemories
 from ..memory.ram import RamDirectories, SessionDirectories
 from ..models import NetworkMode, Reason, SessionRecord, utcnow
 from ..projects.files import in_thread
@@ -40,6 +41,7 @@ class Launcher(LoggingConfigurable):
         choice: RuntimeChoice,
         policy: SessionPolicy,
         ram: RamDirectories,
+        hot: HotMemories,
         owner: Owner,
         **kwargs: Any,
     ) -> None:
@@ -48,6 +50,7 @@ class Launcher(LoggingConfigurable):
         self.choice = choice
         self.policy = policy
         self.ram = ram
+        self.hot = hot
         self.owner = owner
         self.records = SessionRecords(store, owner.owner_id, self.log)
         self.probes = WriteProbes(store.directory, owner.owner_id, store.user)
@@ -83,10 +86,10 @@ class Launcher(LoggingConfigurable):
     async def open(
         self, session_id: str, directory: str, network_mode: NetworkMode | None = None
     ) -> LiveSession:
-        """Check the policy, take a place under the limits and make the session's directories.
+        """Check the policy, take a place under the limits, restore memory, make the directories.
 
         Raises InvalidInput, Forbidden, Conflict (`session_limit`, `session_exists`),
-        RuntimeUnavailable, NotFound; then nothing of the session is left.
+        RuntimeUnavailable, StorageFull, NotFound; then nothing of the session is left.
         """
         check_session_id(session_id)
         self._check_open()
@@ -126,6 +129,8 @@ class Launcher(LoggingConfigurable):
         limits = self.policy.max_sessions, self.policy.max_sessions_per_project
         await self.records.open(project_id, record, *limits)
         try:
+            # In this order: hot memory leaves the RAM only while no session has a record.
+            await self._restore_memory(project_id)
             directories, mounts = await in_thread(self._make_directories)(
                 project_id, session_id, config.keep_packages
             )
@@ -140,6 +145,16 @@ class Launcher(LoggingConfigurable):
         self.live[session_id] = session
         return session
 
+    async def _restore_memory(self, project_id: str) -> None:
+        """Make hot memory whole. A session that could not see it would write over it."""
+        try:
+            await self.hot.ensure(project_id)
+        except OSError as error:
+            raise RuntimeUnavailable(
+                f"The hot memory of {project_id} can't be restored: {error}.",
+                "storage_unavailable",
+            ) from None
+
     def _make_directories(
         self, project_id: str, session_id: str, keep_packages: bool
     ) -> tuple[SessionDirectories, tuple[Mount, ...]]:
@@ -152,7 +167,7 @@ class Launcher(LoggingConfigurable):
     async def close(
         self, session: LiveSession, reason: Reason | None = None, detail: str | None = None
     ) -> None:
-        """End the session for good: no container, no directories, its record closed.
+        """End the session for good: no container, memory on disk, no directories, record closed.
 
         `reason` counts when nobody recorded an intent. An engine that does not answer delays
         little: the container is then left to reconcile. Returns when the session is closed, also
@@ -174,6 +189,8 @@ class Launcher(LoggingConfigurable):
         try:
             await self._launched(session)
             await self.remove_container(session)
+            if session.launches:
+                await self.hot.save(session.project_id, "session")
             try:
                 await in_thread(self.ram.remove_session)(session.directories)
             except OSError as error:
@@ -226,6 +243,7 @@ class Launcher(LoggingConfigurable):
                 "moved_to_other_project",
             )
         await self.store.get(project_id)
+        await self._restore_memory(project_id)
         await in_thread(make_sources)(self.ram, session.session_id, session.mounts)
         session.directory = real
 

@@ -1,1 +1,1 @@
-"""What runs by the clock: reconcile."""
+"""What runs by the clock: reconcile, snapshots."""

@@ -11,6 +11,7 @@ from traitlets.config import LoggingConfigurable
 from ..exceptions import CognitionError, RuntimeUnavailable
 from ..kernels.launcher import Launcher
 from ..kernels.records import close_record
+from ..memory.hot import HotMemories
 from ..memory.ram import RamDirectories
 from ..models import Metadata, SessionRecord
 from ..projects.files import in_thread
@@ -34,6 +35,7 @@ class Reconcile(LoggingConfigurable):
         store: ProjectStore,
         choice: RuntimeChoice,
         ram: RamDirectories,
+        hot: HotMemories,
         launcher: Launcher,
         **kwargs: object,
     ) -> None:
@@ -41,6 +43,7 @@ class Reconcile(LoggingConfigurable):
         self._store = store
         self._choice = choice
         self._ram = ram
+        self._hot = hot
         self._launcher = launcher
         self._owner = launcher.owner.owner_id
         # Containers that the pass before this one could not place, by runtime.
@@ -71,7 +74,13 @@ class Reconcile(LoggingConfigurable):
                 why = "nothing here uses it" if stray else "its server is gone"
                 container = one.container_id[:12]
                 self.log.warning("Removing container %s of %s: %s", container, one.project_id, why)
+                await self._save_memory(one.project_id)
                 await runtime.remove(one.container_id)
+
+    async def _save_memory(self, project_id: str) -> None:
+        """Snapshot what an orphan has left in RAM. Its label is only a claim of whose it is."""
+        if project_id in await self._hot.in_ram():
+            await self._hot.save(project_id, "reconcile")
 
     def _is_stray(self, found: Found) -> bool:
         """Whether it is ours and no session's, as after a start that took too long."""
@@ -101,6 +110,7 @@ class Reconcile(LoggingConfigurable):
             record.session_id for record in metadata.live_sessions if await self._is_over(record)
         ]
         if dead:
+            await self._save_memory(project_id)
             await self._store.change(project_id, functools.partial(_end, session_ids=dead))
 
     async def _is_over(self, record: SessionRecord) -> bool:

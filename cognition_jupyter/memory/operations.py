@@ -107,15 +107,9 @@ class Operations(Reading):
 
         InvalidInput for the directory of a route itself.
         """
-        _, tree, parts = self._place(path)
-        if not parts:
+        if not self._place(path)[2]:
             raise InvalidInput(f"{shown(path)} is a route and can't be deleted.", "invalid_path")
-        with said(path):
-            status = tree.status(parts)
-            if status is not None and stat.S_ISDIR(status.st_mode):
-                tree.delete(parts)  # may take long, and endangers no other writer's file
-                return
-        with self._changing(path.rstrip("/")):
+        with self._changing(path.rstrip("/")) as (_, tree, parts):
             tree.delete(parts)
 
     def upload(self, files: Iterable[tuple[str, bytes]]) -> list[Item]:
@@ -150,9 +144,9 @@ class Operations(Reading):
     @contextmanager
     def _changing(self, path: str) -> Iterator[tuple[Backend, Directory, Parts]]:
         """The place of a file while nobody else writes through a server."""
-        place = self._file(path)
+        self._file(path)  # nobody waits for the lock with what is no file's path
         with said(path), locked(self._lock):
-            yield place
+            yield self._file(path)
 
     def _replace(
         self,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..projects.files import in_thread
+from ..projects.files import in_thread, in_tree_thread
 from ..projects.stage import ProjectPaths
 from .filesystem import FilesystemBackend
 from .operations import Operations
@@ -27,6 +27,11 @@ from .state import StateBackend, StateDirectory
 from .store import StoreBackend
 
 
+def writers_lock(paths: ProjectPaths) -> Path:
+    """The file under which everybody who writes to a project's memory takes turns."""
+    return paths.project / ".memory.lock"
+
+
 class ProjectMemory:
     """The memory of one project, and with a session id that session's `state` routes, too.
 
@@ -44,10 +49,12 @@ class ProjectMemory:
         limits: Limits | None = None,
         state_directory: StateDirectory = lambda session_id: None,
         session_id: str | None = None,
+        ready: Callable[[], object] = lambda: None,
     ) -> None:
         """`hot`: the project's directory in RAM. `user`: (uid, gid) that files are given to.
 
         `state_directory`: the directory in RAM that is `/tmp` of a live session, else None.
+        `ready` is called before `hot` is used and makes sure that it is whole.
         """
         self._paths = paths
         self._hot = hot
@@ -56,13 +63,13 @@ class ProjectMemory:
         self._state_directory = state_directory
         self.routes = routes or Routes()
         self.session_id = session_id
+        self._ready = ready
         backends = {route.prefix: self._backend(route) for route in self.routes}
-        lock = paths.project / ".memory.lock"
-        self.now = Operations(self.routes, backends, self._limits, lock)
+        self.now = Operations(self.routes, backends, self._limits, writers_lock(paths))
 
     def _backend(self, route: Route) -> Backend:
         if route.backend == "store":
-            return StoreBackend(self._hot, route.below, self._user, self._limits)
+            return StoreBackend(self._hot, route.below, self._user, self._limits, self._ready)
         if route.backend == "state":
             return StateBackend(self._state_directory, self.session_id, route.below, self._user)
         places = {WORKSPACE: self._paths.repo, PERSISTENT: self._paths.persistent}
@@ -79,6 +86,7 @@ class ProjectMemory:
             self._limits,
             self._state_directory,
             session_id,
+            self._ready,
         )
 
     async def ls(self, path: str) -> Listing:
@@ -120,13 +128,13 @@ class ProjectMemory:
 
     async def glob(self, pattern: str, path: str = "/") -> Found:
         """Regular files that match."""
-        return await in_thread(self.now.glob)(pattern, path)
+        return await in_tree_thread(self.now.glob)(pattern, path)
 
     async def grep(
         self, text: str, path: str = "/", glob: str | None = None, max_count: int | None = None
     ) -> Matches:
         """Lines that hold a text, literally."""
-        return await in_thread(self.now.grep)(text, path, glob, max_count)
+        return await in_tree_thread(self.now.grep)(text, path, glob, max_count)
 
     async def upload(self, files: Iterable[tuple[str, bytes]]) -> list[Item]:
         """Write several files, each with its own error."""
@@ -138,4 +146,4 @@ class ProjectMemory:
 
     async def usage(self, prefix: str) -> Usage:
         """Files and bytes behind the route of that prefix."""
-        return await in_thread(self.now.usage)(prefix)
+        return await in_tree_thread(self.now.usage)(prefix)

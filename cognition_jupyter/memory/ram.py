@@ -14,7 +14,7 @@ from traitlets import Unicode
 from traitlets.config import LoggingConfigurable
 
 from ..exceptions import RootRefused
-from ..projects.naming import check_project_id
+from ..projects.naming import check_project_id, is_project_id
 from ..projects.root import Root
 from ..projects.tree import remove_tree
 
@@ -66,10 +66,26 @@ class RamDirectories(LoggingConfigurable):
             )
 
     def hot(self, project_id: str) -> Path:
-        """The project's hot memory; made when it is missing."""
-        path = self.base / check_project_id(project_id)
-        self.make(path)
-        return path
+        """The project's hot memory."""
+        return self.base / check_project_id(project_id)
+
+    def marker(self, project_id: str) -> Path:
+        """The file that says whether the project's hot memory is whole; outside of it."""
+        return self.base / f".{check_project_id(project_id)}.json"
+
+    def projects(self) -> list[str]:
+        """Projects that have hot memory here."""
+        return [name for name in os.listdir(self.base) if is_project_id(name)]
+
+    def remove_hot(self, project_id: str) -> None:
+        """Remove the project's hot memory; first its marker, or a part might pass for the whole."""
+        self.marker(project_id).unlink(missing_ok=True)
+        remove_tree(self.base / project_id)
+
+    def session_tmp(self, owner: str, session_id: str) -> Path | None:
+        """What is `/tmp` in a session; None when that has no directory (any more)."""
+        path = self._session(owner, session_id).tmp
+        return path if path.is_dir() else None
 
     def _session(self, owner: str, session_id: str) -> SessionDirectories:
         # A hash, because the path of a socket must be short.

@@ -217,6 +217,18 @@ class MemorySettings(LoggingConfigurable):
     memory_file_limit = Integer(
         16 * MIB, min=1, help="Bytes of one file that is read or written through a route."
     ).tag(config=True)
+    snapshot_keep = Integer(
+        10,
+        min=1,
+        max=1000,
+        help="Newest snapshots of a project that are kept. Besides them, the last of each hour is "
+        "kept for a day, and the last of each day for 30 days.",
+    ).tag(config=True)
+
+    def check(self) -> None:
+        """Raise TraitError now for a wrong value in the environment."""
+        for name in self.trait_names(config=True):
+            getattr(self, name)  # a default is looked up when it is first asked for
 
     def routes(self, project_routes: object = None) -> Routes:
         """The routes of a project with these in its `agent_backend_routes` (None: no own ones).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..exceptions import TooLarge
@@ -15,14 +16,26 @@ _SECONDS = 30.0  # for counting, which ends with the entries long before
 class StoreBackend:
     """Not durable: snapshots are what makes it last. Limited, as RAM is."""
 
-    def __init__(self, hot: Path, below: Parts, owner: tuple[int, int], limits: Limits) -> None:
-        """`hot` is the project's RAM directory, and the limit is for all that is in it."""
+    def __init__(
+        self,
+        hot: Path,
+        below: Parts,
+        owner: tuple[int, int],
+        limits: Limits,
+        ready: Callable[[], object],
+    ) -> None:
+        """`hot` is the project's RAM directory, and the limit is for all that is in it.
+
+        `ready` makes sure that it is whole, each time it is used; idle, it may leave the RAM.
+        """
+        self._ready = ready
         self._hot = Directory(hot)
         self._tree = Directory(hot, below, owner)
         self._limits = limits
 
     def tree(self) -> Directory:
-        """The directory behind the route."""
+        """The directory behind the route. Raises what a restore raises."""
+        self._ready()
         return self._tree
 
     def check_room(self, old: int, new: int) -> None:

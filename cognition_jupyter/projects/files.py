@@ -23,11 +23,15 @@ T = TypeVar("T")
 
 # Threads of our own: a hung engine or another extension must not keep us from the disk.
 _DISK = ThreadPoolExecutor(max_workers=16, thread_name_prefix="cognition-disk")
+# What goes through whole trees. More at once would keep the event loop from its turns.
+_TREES = ThreadPoolExecutor(max_workers=2, thread_name_prefix="cognition-trees")
 
 LOCK_TIMEOUT = 30.0  # seconds; a lock is held for milliseconds
 
 
-def in_thread(blocking: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+def in_thread(
+    blocking: Callable[P, T], threads: ThreadPoolExecutor = _DISK
+) -> Callable[P, Awaitable[T]]:
     """Turn a method that waits for the disk into a coroutine that runs it in a thread.
 
     A cancelled caller waits for the step to end, however often it is cancelled: nothing may tidy
@@ -37,7 +41,7 @@ def in_thread(blocking: Callable[P, T]) -> Callable[P, Awaitable[T]]:
     @functools.wraps(blocking)
     async def call(*args: P.args, **kwargs: P.kwargs) -> T:
         work = functools.partial(blocking, *args, **kwargs)
-        step = asyncio.get_running_loop().run_in_executor(_DISK, work)
+        step = asyncio.get_running_loop().run_in_executor(threads, work)
         try:
             return await asyncio.shield(step)
         except asyncio.CancelledError:
@@ -47,6 +51,11 @@ def in_thread(blocking: Callable[P, T]) -> Callable[P, Awaitable[T]]:
             raise
 
     return call
+
+
+def in_tree_thread(blocking: Callable[P, T]) -> Callable[P, Awaitable[T]]:
+    """As `in_thread`, for what goes through a whole tree and may take seconds of computing."""
+    return in_thread(blocking, _TREES)
 
 
 def read_bounded(path: Path | str, limit: int, dir_fd: int | None = None) -> bytes:

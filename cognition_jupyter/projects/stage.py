@@ -14,7 +14,7 @@ from .tree import give_tree, remove_tree
 
 @dataclass(frozen=True)
 class ProjectPaths:
-    """Where the parts of one project are. Only the last three are ever mounted into a container."""
+    """Where the parts of one project are. Only the last three fields are ever mounted."""
 
     project: Path
     repo: Path
@@ -25,6 +25,11 @@ class ProjectPaths:
     def under(cls, project: Path) -> ProjectPaths:
         """The parts of the project in directory `project`."""
         return cls(project, project / "repo", project / ".memories/persistent", project / ".deps")
+
+    @property
+    def snapshots(self) -> Path:
+        """Where the generations of hot memory are."""
+        return self.project / ".memories/hot"
 
     @property
     def mounted(self) -> tuple[Path, Path, Path]:

@@ -7,7 +7,7 @@ import inspect
 from typing import Any, Protocol, TypeVar
 
 from ..exceptions import Conflict, NotFound
-from ..kernels.jupyter import forget_failed_starts
+from ..kernels.jupyter import forget_failed_starts, on_last_disconnect
 from ..kernels.launcher import Launcher
 from ..models import Metadata, NetworkMode, Reason, SessionRecord
 from ..projects.naming import check_project_id
@@ -36,6 +36,16 @@ class ProjectSessions:
         self._launcher = launcher
         self._kernels = kernels
         self._log = launcher.log
+        self._saving: set[asyncio.Future[None]] = set()
+        on_last_disconnect(kernels, self._disconnected)
+
+    def _disconnected(self, kernel_id: str) -> None:
+        """Called by Jupyter when nobody listens to a kernel any more: memory gets to the disk."""
+        session = self._launcher.live.get(kernel_id)
+        if session is not None and not session.closing:
+            save = asyncio.ensure_future(self._launcher.hot.save(session.project_id, "disconnect"))
+            self._saving.add(save)
+            save.add_done_callback(self._saving.discard)
 
     async def start(
         self, project_id: str, network_mode: NetworkMode | None = None

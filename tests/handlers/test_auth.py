@@ -21,10 +21,9 @@ from .api import Api, check_error, raw
 from .contract import described
 
 # Every operation, on a project and a session that need not be there.
-CALLS = [
-    (verb.upper(), path.format(project_id="nobody-00000000", session_id="nothing"))
-    for verb, path in described()
-]
+NOBODY = {"project_id": "nobody-00000000", "session_id": "nothing"}
+NOBODY |= {"path": "memories/hot/x", "generation": "1"}
+CALLS = [(verb.upper(), path.format(**NOBODY)) for verb, path in described()]
 FOREIGN = {"Origin": "http://evil.example"}
 
 

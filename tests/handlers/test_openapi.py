@@ -92,7 +92,7 @@ VALUES: dict[str, list[Any]] = {
     "repo_url": ["https://example.org/x", "h" * 2048, "h" * 2049, None, 7],
     "agent_model": ["m", "", "m" * 256, "m" * 257, None, 7],
     "container_image": ["i", "", "i" * 256, "i" * 257, None, []],
-    "agent_backend_routes": [None, {}, "x"],
+    "agent_backend_routes": [None, {}, {"/notes/": "store"}, "x", []],
     "keep_packages": [True, False, None, "true", 1, 0],
     "tags": [[], ["a"], ["a"] * 32, ["a"] * 33, [""], ["a" * 64], ["a" * 65], [7], "hello", None],
     "description": ["", "d" * 2000, "d" * 2001, None, 7, ["d"]],
@@ -140,6 +140,7 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     walk.call("PATCH", path, json={"description": "new"})
     walk.call("POST", f"{path}/extend", json={"days": 1, "pin": True})
     walk.call("POST", f"{path}/unpin")
+    memory(walk, path)
     walk.call("DELETE", path)
     for status in ("active", "idle", "resumable", "pinned", "trashed", "broken"):
         walk.call("GET", f"/api/projects?status={status}")
@@ -147,12 +148,39 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
 
     gone = [("GET", path), ("PATCH", path), ("DELETE", path), ("POST", f"{path}/extend")]
     gone += [("POST", f"{path}/unpin"), ("GET", f"{path}/sessions"), ("POST", f"{path}/sessions")]
-    gone += [("GET", one), ("DELETE", one)]
+    gone += [("GET", one), ("DELETE", one), ("GET", f"{path}/memory")]
+    gone += [(verb, f"{path}/memory/memories/hot/a") for verb in ("GET", "PUT", "DELETE")]
+    gone += [("GET", f"{path}/snapshots"), ("POST", f"{path}/snapshots")]
+    gone += [("GET", f"{path}/snapshots/1"), ("GET", f"{path}/snapshots/1/diff")]
+    gone += [("POST", f"{path}/snapshots/1/restore")]
     for method, place in gone:
         body = {"days": 1} if place.endswith("extend") else {}
         walk.refuse(method, place, 404, "project_not_found", json=body)
     walk.refuse("POST", "/api/projects", 400, "invalid_input", json={})
     walk.refuse("GET", "/api/projects?limit=-1", 400, "invalid_input")
+
+
+def memory(walk: Api, path: str) -> None:
+    """Every operation of a project's memory and its history."""
+    file = f"{path}/memory/memories/hot/notes/plan.md"
+    walk.call("PUT", file, 201, data=b"one\n")
+    first = walk.call("POST", f"{path}/snapshots", 201)
+    assert walk.call("POST", f"{path}/snapshots") == {**first, "created": False}
+    walk.call("PUT", file, 200, data=b"two\n")
+    second = walk.call("POST", f"{path}/snapshots", 201)["generation"]
+    routes = walk.call("GET", f"{path}/memory")["routes"]
+    assert [route["type"] for route in routes] == ["store", "filesystem", "state", "filesystem"]
+    (entry,) = walk.call("GET", f"{path}/memory/memories/hot/notes")["entries"]
+    assert (entry["name"], entry["type"], entry["size"]) == ("plan.md", "file", 4)
+    newest, *_ = walk.call("GET", f"{path}/snapshots")["snapshots"]
+    assert newest["generation"] == second and newest["reason"] == "request"
+    assert walk.call("GET", f"{path}/snapshots/{second}")["files"] == 1
+    (change,) = walk.call("GET", f"{path}/snapshots/{second}/diff")["changed"]
+    assert "-one\n+two\n" in change["diff"]
+    walk.call("POST", f"{path}/snapshots/{first['generation']}/restore")
+    walk.call("DELETE", file)
+    walk.refuse("GET", f"{path}/snapshots/99", 404, "snapshot_not_found")
+    walk.refuse("GET", f"{path}/memory/tmp/x", 400, "session_required")
 
 
 def test_errors_have_enumerated_codes() -> None:

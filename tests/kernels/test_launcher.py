@@ -110,7 +110,9 @@ class Desk:
         self.runtime = PaperRuntime()
         parts = self.cognition
         choice: Any = Choice(self.runtime)
-        self.launcher = Launcher(self.store, choice, parts.policy, parts.ram, parts.owner)
+        self.launcher = Launcher(
+            self.store, choice, parts.policy, parts.ram, parts.hot, parts.owner
+        )
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.launcher.emit = lambda action, data: self.told.append((action, data))
         self.project_id = ""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .memory_support import Place, fails, place
+from .memory_support import Place, descriptors_into_places, fails, place
 
 MIB = 1 << 20
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -27,9 +27,8 @@ def here() -> Iterator[Place]:
 
 @pytest.fixture(autouse=True)
 def nothing_stays_open() -> Iterator[None]:
-    before = len(os.listdir("/proc/self/fd"))
     yield
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not descriptors_into_places()
 
 
 # -- kinds of entries ------------------------------------------------------------------------

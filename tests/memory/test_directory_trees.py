@@ -13,7 +13,7 @@ import pytest
 
 from cognition_jupyter.memory.directory import Directory
 
-from .memory_support import Place, as_user, fails, place
+from .memory_support import Place, as_user, descriptors_into_places, fails, place
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -26,9 +26,8 @@ def here() -> Iterator[Place]:
 
 @pytest.fixture(autouse=True)
 def nothing_stays_open() -> Iterator[None]:
-    before = len(os.listdir("/proc/self/fd"))
     yield
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert not descriptors_into_places()
 
 
 # -- shapes of trees -------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_ten_thousand_levels(hot: HotMemory, name: str) -> None:
     try:
         with_few_descriptors(lambda: take(hot, "x"))
         taken = take(hot, "x")
-        assert len(os.listdir("/proc/self/fd")) == used
+        assert len(os.listdir("/proc/self/fd")) <= used
         # A path longer than PATH_MAX can't be opened by its name: it is left out, and named.
         assert [skipped.why for skipped in taken.skipped] == ["its path is longer than 4095 bytes"]
         levels = 4096 // (len(name) + 1)

@@ -83,7 +83,7 @@ def test_a_hostile_project_can_be_deleted(tmp_path: Path, kind: str) -> None:
         descriptors = len(os.listdir("/proc/self/fd"))
         run(store.delete(project_id, permanent=True))
         assert on_disk(tmp_path) == set() and leftovers(tmp_path) == []
-        assert len(os.listdir("/proc/self/fd")) == descriptors
+        assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 def test_it_works_for_a_user_that_permissions_hold_for(tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_making_the_runtimes_connects_to_nothing(root: Root, silent: Counting) -
         made = choice(root, name, docker={"base_url": silent.url})
         made.for_reconcile()
         asyncio.run(made.close())
-    assert silent.connections == 0 and threading.active_count() == before
+    assert silent.connections == 0 and threading.active_count() <= before
 
 
 def test_reconcile_asks_the_engine_where_one_was_used(root: Root) -> None:

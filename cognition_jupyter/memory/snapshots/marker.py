@@ -55,6 +55,12 @@ class HotMemory:
         """Held while a generation or the directory in RAM is made. Beside `disk`, not in it."""
         return self.disk.with_name(f"{self.disk.name}.lock")
 
+    def make(self) -> None:
+        """Make `ram` if it is missing. The caller holds the lock."""
+        self.ram.mkdir(mode=0o700, exist_ok=True)
+        if self.user is not None and os.geteuid() == 0:
+            os.chown(self.ram, *self.user, follow_symlinks=False)
+
     def remove_leftovers(self) -> None:
         """Remove what a killed restore left beside `ram`. The caller holds the lock."""
         for path in (self.new, self.old):

@@ -61,6 +61,7 @@ def ensure_restored(hot: HotMemory, lock_timeout: float = LOCK_TIMEOUT) -> Resto
         marker = read_marker(hot)  # another process may have been quicker
         if marker is not None and marker.state == COMPLETE:
             return None
+        hot.make()  # only under the lock: a release may just have removed it
         wanted = numbers(hot.disk)
         if marker is not None and marker.generation in wanted:
             wanted = [marker.generation, *wanted]
