@@ -15,7 +15,7 @@ import websocket
 from ..support.kernel import KernelConnection
 from ..support.server import TOKEN, Server
 
-SCHEMA = "https://schema.jupyter.org/cognition/session/v1"
+SCHEMA = "https://schema.jupyter.org/cognition/{}/v1"
 # Without the extensions that matter to nothing here, a server is up sooner.
 LEAN: dict[str, dict[str, Any]] = {
     "ServerApp": {
@@ -38,9 +38,14 @@ def wait_until(holds: Callable[[], Any], timeout: float = 20, what: str = "") ->
 
 
 class Events:
-    """The server's event stream as a front end sees it; only our own events are kept."""
+    """The server's event stream as a front end sees it; only events of one schema are kept.
 
-    def __init__(self, server: Server) -> None:
+    `noun`: "session", whose events are told apart by their session, or "memory", by project.
+    """
+
+    def __init__(self, server: Server, noun: str = "session") -> None:
+        self._schema = SCHEMA.format(noun)
+        self._key = "session_id" if noun == "session" else "project_id"
         url = server.url.replace("http", "ws", 1)
         self.socket = websocket.create_connection(
             f"{url}/api/events/subscribe", header=[f"Authorization: token {TOKEN}"], timeout=60
@@ -52,7 +57,7 @@ class Events:
         try:
             while text := self.socket.recv():
                 event = json.loads(text)
-                if event.get("schema_id") == SCHEMA:
+                if event.get("schema_id") == self._schema:
                     self.seen.append(event)
         except (OSError, websocket.WebSocketException):
             pass
@@ -63,21 +68,30 @@ class Events:
     def __exit__(self, *_: object) -> None:
         self.socket.shutdown()  # without the farewell, for which it would read beside the thread
 
-    def of(self, session_id: str | None, action: str) -> list[dict[str, Any]]:
+    def of(self, of_id: str | None, action: str, **fields: Any) -> list[dict[str, Any]]:
         return [
             event
             for event in [*self.seen]
-            if event["action"] == action and session_id in (None, event["session_id"])
+            if event["action"] == action
+            and of_id in (None, event[self._key])
+            and all(event.get(name) == value for name, value in fields.items())
         ]
 
     def wait_for(
-        self, session_id: str | None, action: str, count: int = 1, timeout: float = 20
+        self,
+        of_id: str | None,
+        action: str,
+        count: int = 1,
+        timeout: float = 20,
+        **fields: Any,
     ) -> dict[str, Any]:
         """The `count`-th event of that kind."""
         wait_until(
-            lambda: len(self.of(session_id, action)) >= count, timeout, f"{action}: {self.seen}"
+            lambda: len(self.of(of_id, action, **fields)) >= count,
+            timeout,
+            f"{action} {fields}: {self.seen}",
         )
-        return self.of(session_id, action)[count - 1]
+        return self.of(of_id, action, **fields)[count - 1]
 
 
 def root_uuid(server: Server) -> str:
