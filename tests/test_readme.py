@@ -31,6 +31,8 @@ def test_the_tour_works_as_printed(server: Server, tmp_path: Path) -> None:
     assert '"description": "My first project"' in said
     assert '"isolated": true' in said and '"network_mode": "OFF"' in said
     assert '"reason": "client"' in said
+    assert "-first plan" in said and "+second thoughts" in said
+    assert said.count("first plan") == 3, "in the diff, over REST, in the notebook's output"
     assert re.search(r"/workspace \d+ \['lo'\]", said)
     assert "from a container" in said
     assert "True" in said.splitlines(), "extend did not pin"

@@ -9,7 +9,7 @@ from typing import Any
 
 from traitlets.config import LoggingConfigurable
 
-from ..exceptions import BrokenProject, CognitionError, Conflict, NotFound
+from ..exceptions import BrokenProject, CognitionError, NotFound
 from ..models import SnapshotReason
 from ..projects.files import in_thread, in_tree_thread, locked
 from ..projects.naming import is_project_id
@@ -20,9 +20,9 @@ from .ram import RamDirectories
 from .routes import MemorySettings
 from .shapes import MIB
 from .snapshots import restore as restoring
-from .snapshots.marker import COMPLETE, HotMemory, boot_id, write_marker
+from .snapshots.marker import HotMemory, boot_id
 from .snapshots.restore import Restored
-from .snapshots.take import Taken, take, thin
+from .snapshots.take import Taken, release, take, thin
 
 Emit = Callable[[str, dict[str, Any]], None]
 NAMED = 20  # files that an event names at most
@@ -142,23 +142,13 @@ class HotMemories(LoggingConfigurable):
     def _release(self, project_id: str) -> bool:
         hot = self.of(project_id)
         with locked(writers_lock(self._store.paths(project_id))):
-            try:
-                taken = self._snapshot(project_id, "release", thorough=True)
-            except Conflict as error:
-                if error.code != NOT_RESTORED:
-                    raise
-                taken = Taken(None, False)  # what is not whole is not worth its RAM
-            if taken.skipped or taken.unnamed:
-                return False
-            with locked(hot.lock):
-                # In this order: a session that starts has its record before it looks at the marker.
-                hot.marker.unlink(missing_ok=True)
-                if self._in_use(project_id):
-                    write_marker(hot, taken.generation, COMPLETE)
-                    return False
-                hot.remove_leftovers()
-                self._ram.remove_hot(project_id)
+            # A session has its record before it looks whether its memory is whole.
+            taken = release(hot, lambda: self._in_use(project_id))
+        if taken is None:
+            return False
         self._drop(project_id)
+        if taken.created:
+            thin(hot, self._settings.snapshot_keep)
         return True
 
     def _in_use(self, project_id: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,9 +35,11 @@ from .generations import (
 )
 from .manifest import Header
 from .manifest_file import NAME, Writer
-from .marker import HotMemory, complete_marker
+from .marker import COMPLETE, HotMemory, Marker, complete_marker, write_marker
 from .scan import Limits
 from .tree import Tree
+
+FULL_EVERY = 20  # generations; a byte that rots on disk is then in at most so many
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def take(
     reason: str,
     *,
     limits: Limits = Limits(),  # noqa: B008 - frozen
-    full_every: int = 20,
+    full_every: int = FULL_EVERY,
     thorough: bool = False,
     lock_timeout: float = LOCK_TIMEOUT,
 ) -> Taken:
@@ -81,26 +84,63 @@ def take(
                 "Hot memory is not restored yet: no snapshot is taken of it.",
                 "memory_not_restored",
             )
+        return _take(hot, marker, reason, limits, full_every, thorough)
+
+
+def release(
+    hot: HotMemory, in_use: Callable[[], bool], *, lock_timeout: float = LOCK_TIMEOUT
+) -> Taken | None:
+    """Take a thorough snapshot and free the RAM; None when it has to stay.
+
+    It stays when something in it can't be kept on disk, or when it is `in_use`: asked when the
+    marker is gone, so that who starts to use it either is seen or waits. Raises as `take`.
+    """
+    with storage_full("Hot memory stays in RAM"), locked(hot.lock, lock_timeout):
+        marker = complete_marker(hot)
+        taken = Taken(None, False)
+        if marker is not None:  # what is not whole is not worth its RAM
+            taken = _take(hot, marker, "release", thorough=True)
+            if taken.skipped or taken.unnamed:
+                return None
+        hot.marker.unlink(missing_ok=True)
+        if in_use():
+            if marker is not None:
+                write_marker(hot, marker.generation, COMPLETE)
+            return None
         hot.remove_leftovers()
-        remove_leftovers(hot.disk)
-        with newest_whole(hot.disk) as previous, Tree(hot.ram) as source:
-            known = Known(previous, marker.incarnation, thorough)
-            try:
-                left_out = LeftOut()
-                if not differs(source, known, limits, left_out):
-                    return _unchanged(previous, left_out)
-                since_full = previous.header.since_full + 1 if previous else 0
-                header = Header(
-                    generation=max(numbers(hot.disk), default=0) + 1,
-                    taken_at=utcnow(),
-                    root=hot.root_uuid,
-                    reason=reason,
-                    incarnation=marker.incarnation,
-                    since_full=since_full if since_full < full_every else 0,
-                )
-                return _create(hot, header, source, known, previous, limits)
-            finally:
-                known.clear()
+        remove_tree(hot.ram)
+    return taken
+
+
+def _take(
+    hot: HotMemory,
+    marker: Marker,
+    reason: str,
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    full_every: int = FULL_EVERY,
+    thorough: bool = False,
+) -> Taken:
+    """The snapshot itself; the caller holds the lock."""
+    hot.remove_leftovers()
+    remove_leftovers(hot.disk)
+    with newest_whole(hot.disk) as previous, Tree(hot.ram) as source:
+        known = Known(previous, marker.incarnation, thorough)
+        try:
+            left_out = LeftOut()
+            if not differs(source, known, limits, left_out):
+                return _unchanged(previous, left_out)
+            since_full = previous.header.since_full + 1 if previous else 0
+            header = Header(
+                generation=max(numbers(hot.disk), default=0) + 1,
+                taken_at=utcnow(),
+                root=hot.root_uuid,
+                reason=reason,
+                incarnation=marker.incarnation,
+                since_full=since_full if since_full < full_every else 0,
+            )
+            return _create(hot, header, source, known, previous, limits)
+        finally:
+            known.clear()
 
 
 def _unchanged(previous: Generation | None, left_out: LeftOut) -> Taken:
