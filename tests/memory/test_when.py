@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -240,3 +243,19 @@ def test_switched_off(make_server: Callable[..., Server], engine: docker.DockerC
     assert snapshots(server, project_id) == [] and os.listdir(hot(server, project_id)) == ["a"]
     found: dict[str, Any] = remembered(server, project_id)
     assert found["b'a'"] and snapshots(server, project_id)[0]["reason"] in ("disconnect", "session")
+
+
+def test_without_a_tmpfs_it_is_kept_on_disk(make_server: Callable[..., Server]) -> None:
+    place = Path(tempfile.mkdtemp(prefix="cgn", dir="/var/tmp"))
+    config = LEAN | {"RamDirectories": {"hot_root": str(place)}}
+    server = make_server(config=config | {"RuntimeChoice": {"runtime": "bubblewrap"}})
+    assert server.call("GET", "/health")["memory"] == {"hot": "disk"}
+    project_id = server.create("disk")
+    written = remembered(server, project_id, "open('/memories/hot/a', 'w').write('1')")
+    assert list(place.glob(f"*/{project_id}/a"))
+    server.stop()
+    shutil.rmtree(place)
+    server.start()
+    assert remembered(server, project_id) == written
+    server.stop()
+    shutil.rmtree(place)
