@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,6 +14,8 @@ from traitlets.config import Config
 
 from cognition_jupyter.exceptions import RootRefused
 from cognition_jupyter.memory.ram import SOCKET_PATH_BYTES, RamDirectories, file_system
+from cognition_jupyter.memory.snapshots.marker import HotMemory
+from cognition_jupyter.memory.snapshots.restore import ensure_restored
 from cognition_jupyter.projects.root import Root
 
 from ..kernels.helpers import wait_until
@@ -78,6 +81,7 @@ def test_private_and_for_the_sessions_user(
     for path in (short_path / "hot", ram.base, ram.base / ".s", session.base):
         assert mode(path) == 0o700 and path.stat().st_uid == os.geteuid()
     hot = ram.hot("demo-00000000")
+    ram.make(hot)
     for path in (hot, session.tmp, session.tmp / "home", session.deps, session.sockets):
         assert mode(path) == 0o700
         assert (path.stat().st_uid, path.stat().st_gid) == USER
@@ -166,12 +170,14 @@ def test_a_session_begins_empty_and_leaves_nothing(
 
 
 def test_hot_memory_that_was_half_made_is_put_right(
-    make: Callable[..., RamDirectories], short_path: Path, foreign: int
+    make: Callable[..., RamDirectories], short_path: Path, tmp_path: Path, foreign: int
 ) -> None:
     """Its maker may have been killed between the directory and its owner."""
     ram = make(short_path)
-    (ram.base / "demo-00000000").mkdir(mode=0o700)
-    assert ram.hot("demo-00000000").stat().st_uid == USER[0]
+    place, marker = ram.hot("demo-00000000"), ram.marker("demo-00000000")
+    place.mkdir(mode=0o700)
+    ensure_restored(HotMemory(place, tmp_path / "hot", marker, "0" * 32, USER))
+    assert place.stat().st_uid == USER[0]
 
 
 def test_two_sessions_share_hot_memory_and_nothing_else_of_ram(server: Server) -> None:
@@ -200,14 +206,17 @@ def test_a_full_ram_is_a_sentence(make_server: Callable[..., Server], short_path
     try:
         server = make_server(config={"RamDirectories": {"hot_root": str(short_path)}})
         project_id = server.create("full")
-        with suppress(OSError):
-            (short_path / "filler").write_bytes(b"x" * (64 << 10))
-        answer = server.request("POST", f"/api/projects/{project_id}/sessions", json={})
-        assert answer.status_code == 503 and answer.json()["error"] == "no_space", answer.text
-        assert "No space left" in answer.json()["message"]
-        (short_path / "filler").unlink()
-        server.end_session(server.start_session(project_id))
-        assert len(server.call("GET", f"/api/projects/{project_id}/sessions")["sessions"]) == 1
+        path = f"/api/projects/{project_id}/sessions"
+        # First there is no room to restore hot memory, then none for the session's directories.
+        for status, code in ((507, "storage_full"), (503, "no_space")):
+            with suppress(OSError):
+                (short_path / "filler").write_bytes(b"x" * (64 << 10))
+            refused = server.call("POST", path, status, json={})
+            assert refused["error"] == code
+            assert re.search("file system is full|No space left", refused["message"])
+            (short_path / "filler").unlink()
+            server.end_session(server.start_session(project_id))
+        assert len(server.call("GET", path)["sessions"]) == 2
         server.close()
     finally:
         os.system(f"umount {short_path}")
