@@ -69,5 +69,5 @@ class Responder(ABC):
         Cancelled when the client cancels: then it stops what it does and raises CancelledError.
         """
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 - nothing, for most
         """Called when the session has ended, or its last client has gone for good."""

@@ -1,0 +1,94 @@
+"""What clients send on `/ws`: one JSON object a message, `type` and the fields of that type."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+
+from ..exceptions import InvalidInput
+from ..models import NetworkMode, Request, first_problem
+
+#: Bytes of one message; beyond it the socket closes (1009).
+MAX_MESSAGE_BYTES = 16 << 20
+
+_Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+
+
+class CreateSession(Request):
+    """A new project, a project resumed, or the same session again."""
+
+    type: Literal["create_session"]
+    project_id: _Id | None = None
+    user_prefix: str | None = None
+    network_mode: NetworkMode | None = None
+    repo_url: Annotated[str, StringConstraints(max_length=2048)] | None = None
+    session_id: _Id | None = None
+    since: Annotated[int, Field(ge=0)] | None = None
+
+
+class UserMessage(Request):
+    """For the project's responder."""
+
+    type: Literal["user_msg"]
+    session_id: _Id
+    content: str
+
+
+class Execute(Request):
+    """Code for the session's kernel, whoever is the responder."""
+
+    type: Literal["execute"]
+    session_id: _Id
+    code: str
+
+
+class Cancel(Request):
+    """Stop what runs, and forget what waits."""
+
+    type: Literal["cancel"]
+    session_id: _Id
+
+
+class CloseSession(Request):
+    """End the session."""
+
+    type: Literal["close_session"]
+    session_id: _Id
+
+
+Message = CreateSession | UserMessage | Execute | Cancel | CloseSession
+TYPES = ("create_session", "user_msg", "execute", "cancel", "close_session")
+_MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
+
+
+def parse_message(text: str | bytes) -> Message:
+    """A client's message. Raises InvalidInput (`invalid_json`, `unknown_type`, `invalid_input`)."""
+    if isinstance(text, bytes):
+        raise InvalidInput("A message is text, not binary.", "invalid_json")
+    try:
+        document = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise InvalidInput("The message is not JSON.", "invalid_json") from None
+    if not isinstance(document, dict):
+        raise InvalidInput("A message must be a JSON object.", "invalid_json")
+    if document.get("type") not in TYPES:
+        raise InvalidInput(f"type must be one of {', '.join(TYPES)}.", "unknown_type")
+    try:
+        return _MESSAGE.validate_python(document)
+    except ValidationError as error:
+        raise InvalidInput(first_problem(error).removeprefix(f"{document['type']}.")) from None
+
+
+def session_id_of(text: str | bytes) -> str | None:
+    """The session that a message which can't be used may have meant."""
+    try:
+        found: Any = json.loads(text)["session_id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return found if isinstance(found, str) and len(found) <= 128 else None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)

@@ -1,0 +1,162 @@
+"""Code and commands in a real kernel, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.multikernelmanager import AsyncMultiKernelManager
+
+from cognition_jupyter.exceptions import CognitionError
+from cognition_jupyter.sessions.commands import OUTPUT_BYTES, Commands
+from cognition_jupyter.sessions.kernel import KernelGone, SessionKernel
+
+Body = Callable[[SessionKernel, Commands], Awaitable[None]]
+
+
+@pytest.fixture
+def with_kernel(tmp_path: Path) -> Callable[[Body], None]:
+    """Run a test with an ordinary local kernel."""
+
+    async def run(body: Body) -> None:
+        kernels = AsyncMultiKernelManager()
+        environment = {**os.environ, "COGNITION_WORKSPACE": str(tmp_path)}
+        kernel_id = await kernels.start_kernel(cwd=str(tmp_path), env=environment)
+        kernel = SessionKernel(kernels, kernel_id)
+        try:
+            await asyncio.wait_for(body(kernel, Commands(kernel)), 90)
+        finally:
+            kernel.lose()
+            await kernels.shutdown_all(now=True)
+
+    return lambda body: asyncio.run(run(body))
+
+
+async def said(kernel: SessionKernel, code: str) -> tuple[str, dict[str, Any]]:
+    """Everything on the streams, and the reply's content."""
+    text, reply = "", {}
+    async for message in kernel.execute(code):
+        if message["msg_type"] == "stream":
+            text += message["content"]["text"]
+        reply = message["content"]
+    return text, reply
+
+
+async def until(holds: Callable[[], Any]) -> None:
+    while not holds():  # noqa: ASYNC110 - of another process nothing else can be had
+        await asyncio.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() != b""  # a zombie has none
+    except OSError:
+        return False
+
+
+def test_code(with_kernel: Callable[[Body], None]) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        assert (await said(kernel, "print('hello')"))[0] == "hello\n"
+        text, reply = await said(kernel, "1 / 0")
+        assert reply["status"] == "error" and reply["ename"] == "ZeroDivisionError"
+        lines = "for i in range(20000): print('line', i)"
+        text = (await said(kernel, lines))[0]
+        assert text == "".join(f"line {i}\n" for i in range(20000))
+        _, reply = await said(kernel, "input('name')")
+        assert reply["status"] == "error" and "does not support input" in reply["evalue"]
+
+    with_kernel(body)
+
+
+def test_commands(with_kernel: Callable[[Body], None], tmp_path: Path) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        result = await commands.run("echo out; echo err >&2; pwd; exit 3")
+        assert (result.output, result.exit_code) == (f"out\nerr\n{tmp_path}\n", 3)
+        result = await commands.run("printf '\\377'; kill -9 $$")
+        assert (result.output, result.exit_code) == ("\N{REPLACEMENT CHARACTER}", -9)
+        result = await commands.run(f"head -c {OUTPUT_BYTES * 3} /dev/zero | tr '\\0' x; echo end")
+        assert len(result.output) == OUTPUT_BYTES and result.truncated
+        assert result.output.startswith("xx") and result.output.endswith("xend\n")
+        begun = time.monotonic()
+        result = await commands.run("sleep 60 & sleep 61", 0.5)
+        assert result.exit_code is None and time.monotonic() - begun < 20
+        # Nothing of it is in the user's namespace.
+        text, _ = await said(kernel, "print([n for n in dir() if n[0] != '_'])")
+        assert text == "['In', 'Out', 'exit', 'get_ipython', 'open', 'quit']\n"
+
+    with_kernel(body)
+
+
+def test_commands_beside_a_busy_kernel_and_each_other(
+    with_kernel: Callable[[Body], None], tmp_path: Path
+) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        code = "import os, time\nwhile not os.path.exists('stop'): time.sleep(0.01)\nprint('seen')"
+        running = asyncio.ensure_future(said(kernel, code))
+        await asyncio.sleep(0.3)
+        results = await asyncio.gather(*(commands.run(f"echo {n}") for n in range(5)))
+        assert [result.output for result in results] == [f"{n}\n" for n in range(5)]
+        assert not running.done()
+        await commands.run("touch stop")
+        assert (await running)[0] == "seen\n"
+
+    with_kernel(body)
+
+
+def test_a_cancelled_command_is_killed(with_kernel: Callable[[Body], None], tmp_path: Path) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        command = "echo $$ > pid; exec sleep 600"
+        running = asyncio.ensure_future(commands.run(command))
+        await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        pid = int((tmp_path / "pid").read_text())
+        await until(lambda: not alive(pid))
+        assert (await commands.run("echo still")).output == "still\n"
+
+    with_kernel(body)
+
+
+def test_interrupted(with_kernel: Callable[[Body], None]) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        running = asyncio.ensure_future(said(kernel, "import time; time.sleep(60)"))
+        await asyncio.sleep(0.5)
+        begun = time.monotonic()
+        await kernel.interrupt()
+        _, reply = await running
+        assert reply["ename"] == "KeyboardInterrupt" and time.monotonic() - begun < 10
+
+    with_kernel(body)
+
+
+def test_a_kernel_that_dies(with_kernel: Callable[[Body], None]) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        await said(kernel, "x = 1")
+        running = asyncio.ensure_future(said(kernel, "import time; time.sleep(60)"))
+        command = asyncio.ensure_future(commands.run("sleep 60"))
+        await asyncio.sleep(0.5)
+        kernel.lose()  # what a restart or an end does
+        for task in (running, command):
+            with pytest.raises(KernelGone):
+                await task
+        await kernel.interrupt()
+        assert (await said(kernel, "print(x)"))[0] == "1\n"  # connected anew
+
+    with_kernel(body)
+
+
+def test_what_a_hostile_kernel_answers(with_kernel: Callable[[Body], None]) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        await said(
+            kernel, "import builtins; builtins.exec = lambda s, n: n.update(result='[' * 9999)"
+        )
+        with pytest.raises(CognitionError, match="did not say"):
+            await commands.run("true")
+
+    with_kernel(body)
