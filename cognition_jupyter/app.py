@@ -16,9 +16,11 @@ from .exceptions import CognitionError
 from .handlers import HANDLERS
 from .isolated.contents import ProjectContentsManager
 from .maintenance.periodic import Periodic
-from .models import ProjectConfig
+from .models import ProjectConfig, utcnow
 from .projects.projects import Projects
+from .sessions.conversations import Conversations
 from .sessions.project_sessions import ProjectSessions
+from .sessions.responders.choice import ResponderChoice
 
 _EVENTS = "https://schema.jupyter.org/cognition/{}/v1"
 _SCHEMAS = Path(__file__).parent / "event_schemas"
@@ -31,7 +33,7 @@ class CognitionApp(ExtensionApp):
     description = __doc__ or ""
     extension_url = "/api/projects"
     load_other_extensions = True
-    classes = [*Cognition.classes]
+    classes = [*Cognition.classes, Conversations, ResponderChoice]
     # Jupyter stops also extensions that it could not load.
     _running = False
 
@@ -56,13 +58,21 @@ class CognitionApp(ExtensionApp):
             self.log.critical("cognition_jupyter can't start: %s", error)
             self.exit(1)
         parts = self.cognition
-        parts.launcher.emit = partial(self._emit, "session")
+        parts.launcher.emit = self._session_event
         parts.hot.emit = partial(self._emit, "memory")
         self.projects = Projects(
             parts.store, parts.git, self._check, parts.contents_path, self._emit_progress
         )
         self.memories = parts.memories
         self.sessions = ProjectSessions(parts.store, parts.launcher, self.serverapp.kernel_manager)
+        try:
+            self.conversations = Conversations(
+                parts.store, self.projects, self.sessions, parts.memories, parent=self
+            )
+        except TraitError as error:
+            self.log.critical("cognition_jupyter can't start: %s", error)
+            self.exit(1)
+        self.conversations.on_work = self._note_work
         assert self.serverapp.event_logger is not None
         for schema in _SCHEMAS.glob("*/*.yaml"):
             self.serverapp.event_logger.register_event_schema(schema)
@@ -81,6 +91,15 @@ class CognitionApp(ExtensionApp):
         """Hold what a project asks for against the administrator's policy."""
         self.cognition.policy.check(config)
         self.cognition.memories.check(config)
+
+    def _session_event(self, action: str, data: dict[str, Any]) -> None:
+        self._emit("session", action, data)
+        self.conversations.note(action, data)
+
+    def _note_work(self) -> None:
+        """Real work in a session keeps the server from being culled; JupyterHub looks here, too."""
+        assert self.serverapp is not None
+        self.serverapp.web_app.settings["cognition_last_activity"] = utcnow()
 
     def _emit(self, noun: str, action: str, data: dict[str, Any]) -> None:
         known = {key: value for key, value in data.items() if value is not None}
@@ -123,6 +142,7 @@ class CognitionApp(ExtensionApp):
 
     async def _stop_sessions(self) -> None:
         await self.sessions.stop_all("server_stopped")
+        await self.conversations.close()
         self.cognition.stop_serving()
 
     async def _save_memory(self) -> None:

@@ -52,6 +52,17 @@ class ProjectSessionHandler(CognitionHandler):
         self.answer(self.app.projects.session(project_id, record))
 
 
+class EventsHandler(CognitionHandler):
+    """`/api/projects/{id}/sessions/{session_id}/events`."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, project_id: str, session_id: str) -> None:
+        """Read the journal of a session, from the event after `since` on."""
+        since = self.whole_number("since", 0, 10**15)
+        self.answer(await self.app.conversations.events(project_id, session_id, since))
+
+
 class ResumableHandler(CognitionHandler):
     """`/api/sessions/resumable`."""
 
@@ -65,5 +76,6 @@ class ResumableHandler(CognitionHandler):
 ROUTES = [
     (rf"/api/projects/{ID}/sessions", ProjectSessionsHandler),
     (rf"/api/projects/{ID}/sessions/{ID}", ProjectSessionHandler),
+    (rf"/api/projects/{ID}/sessions/{ID}/events", EventsHandler),
     (r"/api/sessions/resumable", ResumableHandler),
 ]

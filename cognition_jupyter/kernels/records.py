@@ -9,6 +9,7 @@ from typing import Any
 
 from ..exceptions import CognitionError, Conflict
 from ..models import Metadata, Reason, SessionRecord, utcnow
+from ..projects.files import in_thread
 from ..projects.store import ProjectStore
 
 
@@ -40,9 +41,15 @@ class SessionRecords:
         earlier = (await self._store.get(project_id)).session(session_id)
         if earlier is None:
             return
-        if earlier.ended_at is None and earlier.owner != self._owner:
+        if earlier.ended_at is None and await self._is_elsewhere(earlier):
             raise Conflict(f"Session {session_id} lives in another process.", "session_exists")
         await self._store.change(project_id, lambda metadata: _remove(metadata, session_id))
+
+    async def _is_elsewhere(self, record: SessionRecord) -> bool:
+        """Whether another process has the session; of one that was killed it is only said."""
+        if record.owner == self._owner:
+            return False
+        return await in_thread(self._store.directory.owner_is_alive)(record.owner)
 
     async def drop(self, project_id: str, session_id: str) -> None:
         """Forget a session that never had a kernel."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -46,10 +45,13 @@ class Projects:
         self._contents_path = contents_path
         self._note_progress = note_progress
 
-    async def create(self, request: CreateProject) -> dict[str, Any]:
+    async def create(
+        self, request: CreateProject, on_progress: Callable[[str], None] = lambda detail: None
+    ) -> dict[str, Any]:
         """A new project, from a repository if one is named. Returns its details.
 
-        Raises InvalidInput, Forbidden, Conflict (`project_limit`), CloneFailed.
+        `on_progress` is called with what git says of the clone, besides the event. Raises
+        InvalidInput, Forbidden, Conflict (`project_limit`), CloneFailed.
         """
         fields = request.model_dump(include=set(ProjectConfig.model_fields))
         self._check(ProjectConfig(**fields))
@@ -58,7 +60,11 @@ class Projects:
             return await self._details(await self._store.create(request))
         self._git.check(url)
         stored = request.model_copy(update={"repo_url": self._git.redact(url)})
-        note = functools.partial(self._note_progress, request.user_prefix)
+
+        def note(detail: str) -> None:
+            self._note_progress(request.user_prefix, detail)
+            on_progress(detail)
+
         created = await self._store.create(stored, lambda repo: self._git.clone(url, repo, note))
         return await self._details(created)
 

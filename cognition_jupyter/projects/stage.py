@@ -32,6 +32,16 @@ class ProjectPaths:
         return self.project / ".memories/hot"
 
     @property
+    def logs(self) -> Path:
+        """Where the journals of its sessions are."""
+        return self.project / ".logs"
+
+    @property
+    def agent(self) -> Path:
+        """Where an agent keeps its conversations."""
+        return self.project / ".agent"
+
+    @property
     def mounted(self) -> tuple[Path, Path, Path]:
         """The parts that belong to the user that sessions run as."""
         return self.repo, self.persistent, self.deps

@@ -28,7 +28,8 @@ running = sys.__dict__.setdefault('_cognition_commands', {{}})
 process = subprocess.Popen(
     ['/bin/sh', '-c', base64.b64decode('{command}').decode('utf-8', 'surrogateescape')],
     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    cwd=os.environ['COGNITION_WORKSPACE'], start_new_session=True)
+    cwd=os.environ['COGNITION_WORKSPACE'], start_new_session=True,
+    env={{**os.environ, 'COGNITION_PYTHON': sys.executable}})
 running['{token}'] = process
 def end():
     try:

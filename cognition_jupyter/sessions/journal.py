@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..exceptions import CognitionError
+from ..models import SESSIONS_KEPT
 
 SEGMENT_BYTES = 32 << 20  # of each of the two files
 LONGEST_LINE = 32 << 20
@@ -49,8 +50,8 @@ class Journal:
         self.older = directory / f"{session_id}.1.jsonl"
         self._segment_bytes = segment_bytes
 
-    def last_seq(self) -> int:
-        """Number of the newest event; 0 when there is none.
+    def last(self) -> tuple[int, bytes]:
+        """Number and line of the newest event; 0 when there is none.
 
         What a killed process left of a line is cut off first.
         """
@@ -60,7 +61,22 @@ class Journal:
             except FileNotFoundError:
                 continue
             try:
-                if found := _last(fd):
+                line = _last(fd)
+                if found := seq_of(line):
+                    return found, line
+            finally:
+                os.close(fd)
+        return 0, b""
+
+    def newest(self) -> int:
+        """Number of the newest whole line, while the session may be writing."""
+        for path in (self.current, self.older):
+            try:
+                fd = os.open(path, _READ)
+            except FileNotFoundError:
+                continue
+            try:
+                if found := seq_of(_last(fd, cut=False)):
                     return found
             finally:
                 os.close(fd)
@@ -82,6 +98,32 @@ class Journal:
             os.close(fd)
         if size + len(data) > self._segment_bytes:
             os.replace(self.current, self.older)
+
+
+def prune(directory: Path, session_id: str, keep: int = SESSIONS_KEPT) -> None:
+    """Remove the journals of all but the newest `keep` sessions, and never that of `session_id`."""
+    newest: dict[str, float] = {}
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            name = entry.name.removesuffix(".jsonl").removesuffix(".1")
+            if entry.name.endswith(".jsonl") and name != session_id:
+                written = entry.stat(follow_symlinks=False).st_mtime
+                newest[name] = max(written, newest.get(name, 0.0))
+    for name in sorted(newest, key=newest.__getitem__, reverse=True)[keep - 1 :]:
+        journal = Journal(directory, name)
+        journal.older.unlink(missing_ok=True)
+        journal.current.unlink(missing_ok=True)
+
+
+def read_events(journal: Journal, since: int) -> tuple[list[bytes], int]:
+    """The lines after event `since`, not all if they are many, and the newest number."""
+    last = journal.newest()
+    reader = Reader(journal, since)
+    try:
+        found = reader.read() if since < last else []
+    finally:
+        reader.close()
+    return [line for _, line in found], max([last, *(seq for seq, _ in found)])
 
 
 class Reader:
@@ -161,8 +203,8 @@ class Reader:
         )
 
 
-def _last(fd: int) -> int:
-    """Number of the last whole line; a part of one behind it is cut off."""
+def _last(fd: int, cut: bool = True) -> bytes:
+    """The last whole line; with `cut`, a part of one behind it is cut off."""
     size = os.fstat(fd).st_size
     tail, at = b"", size
     while at > 0:
@@ -172,12 +214,12 @@ def _last(fd: int) -> int:
         end = tail.rfind(b"\n")
         begin = tail.rfind(b"\n", 0, max(end, 0)) + 1
         if end >= 0 and (begin > 0 or at == 0):
-            if at + end + 1 < size:
+            if cut and at + end + 1 < size:
                 os.ftruncate(fd, at + end + 1)
-            return seq_of(tail[begin:end])
-    if size:
+            return tail[begin:end]
+    if cut and size:
         os.ftruncate(fd, 0)
-    return 0
+    return b""
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from ..exceptions import Conflict, NotFound
@@ -25,6 +26,8 @@ class Kernels(Protocol):
     def shutdown_kernel(self, kernel_id: str) -> Any: ...  # noqa: D102
     def get_kernel(self, kernel_id: str) -> Any: ...  # noqa: D102
     def remove_kernel(self, kernel_id: str) -> Any: ...  # noqa: D102
+    def notify_connect(self, kernel_id: str) -> None: ...  # noqa: D102
+    def notify_disconnect(self, kernel_id: str) -> None: ...  # noqa: D102
     def __contains__(self, kernel_id: str) -> bool: ...
 
 
@@ -37,28 +40,29 @@ class ProjectSessions:
         self._kernels = kernels
         self._log = launcher.log
         self._saving: set[asyncio.Future[None]] = set()
-        on_last_disconnect(kernels, self._disconnected)
-
-    def _disconnected(self, kernel_id: str) -> None:
-        """Called by Jupyter when nobody listens to a kernel any more: memory gets to the disk."""
-        session = self._launcher.live.get(kernel_id)
-        if session is not None and not session.closing:
-            save = asyncio.ensure_future(self._launcher.hot.save(session.project_id, "disconnect"))
-            self._saving.add(save)
-            save.add_done_callback(self._saving.discard)
+        #: Called when nobody listens to a session any more.
+        self.on_disconnect: Callable[[str], None] = lambda session_id: None
+        on_last_disconnect(kernels, self.disconnected)
 
     async def start(
-        self, project_id: str, network_mode: NetworkMode | None = None
+        self,
+        project_id: str,
+        network_mode: NetworkMode | None = None,
+        session_id: str | None = None,
     ) -> SessionRecord:
         """Start a kernel in the project's container; returns the session's record.
 
-        Raises what the launcher raises: Forbidden, Conflict, NotFound, RuntimeUnavailable.
+        With `session_id`, that session begins anew. Raises what the launcher raises: Forbidden,
+        Conflict, NotFound, StorageFull, RuntimeUnavailable.
         """
         await self._store.get(project_id)
         repo = self._store.paths(project_id).repo
         kernel_id = await _finish(
             self._kernels.start_kernel(
-                kernel_name=KERNEL_NAME, cwd=str(repo), network_mode=network_mode
+                kernel_id=session_id,
+                kernel_name=KERNEL_NAME,
+                cwd=str(repo),
+                network_mode=network_mode,
             )
         )
         try:
@@ -68,6 +72,49 @@ class ProjectSessions:
             await _finish(self._kernels.shutdown_kernel(kernel_id))
             raise
         return await self.get(project_id, str(kernel_id))
+
+    # -- clients ---------------------------------------------------------------------------
+    # Jupyter counts the WebSockets of each kernel; ours count among them, so that its culling of
+    # idle kernels knows them.
+
+    def connected(self, session_id: str) -> None:
+        """One client more."""
+        self._kernels.notify_connect(session_id)
+
+    def left(self, session_id: str) -> None:
+        """One client less."""
+        self._kernels.notify_disconnect(session_id)
+
+    def clients(self, session_id: str) -> int:
+        """How many WebSockets listen to the session, notebooks' included."""
+        connections: dict[str, int] = getattr(self._kernels, "_kernel_connections", {})
+        return connections.get(session_id, 0)
+
+    def disconnected(self, session_id: str) -> None:
+        """Nobody listens to a session any more: its memory gets to the disk."""
+        session = self._launcher.live.get(session_id)
+        if session is not None and not session.closing:
+            save = asyncio.ensure_future(self._launcher.hot.save(session.project_id, "disconnect"))
+            self._saving.add(save)
+            save.add_done_callback(self._saving.discard)
+            self.on_disconnect(session_id)
+
+    # -- looking ---------------------------------------------------------------------------
+
+    @property
+    def kernels(self) -> Kernels:
+        """Jupyter's kernel manager."""
+        return self._kernels
+
+    def project_of(self, session_id: str) -> str | None:
+        """The project of a live session of this server."""
+        live = self._launcher.live.get(session_id)
+        return None if live is None or live.closing else live.project_id
+
+    def container_of(self, session_id: str) -> str | None:
+        """The present container of a live session of this server."""
+        live = self._launcher.live.get(session_id)
+        return None if live is None else live.container_id
 
     async def of_project(self, project_id: str) -> list[SessionRecord]:
         """The project's sessions, newest first; at most 50 of the ended ones are kept."""

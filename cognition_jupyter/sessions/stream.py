@@ -29,10 +29,12 @@ class SessionStream:
     always ask for what came after it, also of the next server.
     """
 
-    def __init__(self, session_id: str, journal: Journal, last_seq: int) -> None:
+    def __init__(self, session_id: str, journal: Journal, last_seq: int, last: bytes) -> None:
         self.session_id = session_id
         self.journal = journal
         self.last_seq = last_seq
+        #: Whether the newest event of an earlier server says that the session had not ended.
+        self.left_open = last_seq > 0 and b'"event":"session_ended"' not in last[:256]
         self._tail: deque[tuple[int, bytes]] = deque()
         self._tail_bytes = 0
         self._pending: list[str] = []
@@ -45,7 +47,7 @@ class SessionStream:
     @classmethod
     async def open(cls, session_id: str, journal: Journal) -> SessionStream:
         """The stream of a session, going on where its journal ends. Raises OSError."""
-        return cls(session_id, journal, await in_thread(journal.last_seq)())
+        return cls(session_id, journal, *await in_thread(journal.last)())
 
     async def emit(self, event: str, **fields: Any) -> None:
         """Add an event. Waits while too much is not written.
@@ -53,14 +55,18 @@ class SessionStream:
         Raises JournalFailed when this or an earlier event could not be written.
         """
         self._check()
+        self.put(event, **fields)
+        if self._pending_bytes > PENDING_BYTES:
+            await self.flushed()
+
+    def put(self, event: str, **fields: Any) -> None:
+        """As `emit`, for what is small and must not wait; tells of no failure."""
         document = {"time": now(), "event": event, "session_id": self.session_id, **fields}
         text = dumps(document)
         self._pending.append(text)
         self._pending_bytes += len(text)
         if self._writing is None:
             self._writing = asyncio.ensure_future(self._write())
-        if self._pending_bytes > PENDING_BYTES:
-            await self.flushed()
 
     async def flushed(self) -> None:
         """Wait until everything is written. Raises JournalFailed."""

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 import cognition_jupyter.handlers
 from cognition_jupyter.handlers import HANDLERS
 from cognition_jupyter.handlers.base import NotFoundHandler
+from cognition_jupyter.handlers.websocket import SessionsSocket
 
 FILE = Path(cognition_jupyter.handlers.__file__).with_name("openapi.yaml")
 DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text())
@@ -53,7 +54,9 @@ def served() -> set[tuple[str, str]]:
         path = re.sub(r"\([^()]*\)", "{}", pattern)
         for verb in VERBS:
             method = getattr(handler, verb)
-            if method.__module__.startswith("cognition_jupyter") and handler is not NotFoundHandler:
+            # OpenAPI has no words for a WebSocket.
+            described = handler not in (NotFoundHandler, SessionsSocket)
+            if method.__module__.startswith("cognition_jupyter") and described:
                 found.add((verb, path))
     return found
 

@@ -136,6 +136,7 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     walk.call("GET", one)
     assert walk.call("DELETE", one)["reason"] == "client"
     walk.call("GET", f"{path}/sessions")
+    assert walk.call("GET", f"{one}/events") == {"events": [], "last_seq": 0}
     walk.call("GET", "/api/sessions/resumable")
     walk.call("PATCH", path, json={"description": "new"})
     walk.call("POST", f"{path}/extend", json={"days": 1, "pin": True})
@@ -148,7 +149,7 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
 
     gone = [("GET", path), ("PATCH", path), ("DELETE", path), ("POST", f"{path}/extend")]
     gone += [("POST", f"{path}/unpin"), ("GET", f"{path}/sessions"), ("POST", f"{path}/sessions")]
-    gone += [("GET", one), ("DELETE", one), ("GET", f"{path}/memory")]
+    gone += [("GET", one), ("DELETE", one), ("GET", f"{one}/events"), ("GET", f"{path}/memory")]
     gone += [(verb, f"{path}/memory/memories/hot/a") for verb in ("GET", "PUT", "DELETE")]
     gone += [("GET", f"{path}/snapshots"), ("POST", f"{path}/snapshots")]
     gone += [("GET", f"{path}/snapshots/1"), ("GET", f"{path}/snapshots/1/diff")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,6 +35,19 @@ class RunCommand(Protocol):
         """Raises CognitionError when the session has no container any more."""
 
 
+class Kernel(Protocol):
+    """The session's kernel, as a front end has it."""
+
+    def execute(self, code: str) -> AsyncIterator[dict[str, Any]]:
+        """Run code and give each message of its outputs, the `execute_reply` last.
+
+        Raises CognitionError when the kernel dies.
+        """
+
+    async def interrupt(self) -> None:
+        """Interrupt what it runs."""
+
+
 class Turn(Protocol):
     """One message and its answer, as clients see it."""
 
@@ -57,10 +70,18 @@ class ResponderContext:
     #: The project's routes as this session sees them.
     memory: ProjectMemory
     run: RunCommand
+    kernel: Kernel
 
 
 class Responder(ABC):
-    """Answers the messages of one session, one after the other, on the server's event loop."""
+    """Answers the messages of one session, one after the other, on the server's event loop.
+
+    Made in a thread with its context and, as traitlets' configurables are, a `parent`.
+    """
+
+    @abstractmethod
+    def __init__(self, context: ResponderContext, parent: Any = None) -> None:
+        """Raises CognitionError when it can't work here."""
 
     @abstractmethod
     async def respond(self, content: str, turn: Turn) -> None:
