@@ -133,6 +133,8 @@ class Conversations(LoggingConfigurable):
             request = parse(CreateProject, fields)
             note = functools.partial(on_progress, "clone")
             project_id = str((await self._projects.create(request, note))["project_id"])
+        else:
+            await self._store.get(project_id)
         on_progress("container", "starting")
         record = await self._sessions.start(project_id, network_mode)
         return await self._begun(project_id, record, resumed)
