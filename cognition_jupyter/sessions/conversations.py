@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
@@ -303,14 +303,11 @@ class Conversations(LoggingConfigurable):
             conversation.stream.put("session_restarted", container_id=container, reason=reason)
         elif action == "ended":
             self._ours.discard(session_id)
-            grace = self._graces.pop(session_id, None)
-            if grace is not None and grace is not asyncio.current_task():
+            if grace := self._graces.pop(session_id, None):
                 grace.cancel()
             if conversation is not None:
                 del self._live[session_id]
-                closing = asyncio.ensure_future(conversation.close(str(data.get("reason"))))
-                self._closing.add(closing)
-                closing.add_done_callback(self._closing.discard)
+                self._to_the_end(conversation.close(str(data.get("reason"))))
 
     def _disconnected(self, session_id: str) -> None:
         """The last client has gone, notebooks included."""
@@ -322,9 +319,18 @@ class Conversations(LoggingConfigurable):
 
     async def _end_after_grace(self, session_id: str) -> None:
         await asyncio.sleep(self.disconnect_grace)
+        del self._graces[session_id]
         project_id = self._sessions.project_of(session_id)
-        if project_id is None or self._sessions.clients(session_id):
-            return
+        if project_id is not None and not self._sessions.clients(session_id):
+            self._to_the_end(self._end(project_id, session_id))
+
+    def _to_the_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Nobody cancels it: Jupyter keeps a kernel for ever whose shutdown was cancelled."""
+        task = asyncio.ensure_future(work)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _end(self, project_id: str, session_id: str) -> None:
         try:
             await self._sessions.stop(project_id, session_id, "disconnected")
         except CognitionError as error:

@@ -146,8 +146,8 @@ class Follower:
                 return []
             await stream._changed.wait()
         if stream._tail and stream._tail[0][0] <= self._seen + 1:
-            await self.close()
             found = [(seq, line) for seq, line in stream._tail if seq > self._seen]
+            await self.close()
         else:
             if self._reader is None:
                 self._reader = Reader(stream.journal, self._seen)

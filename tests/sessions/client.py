@@ -66,7 +66,7 @@ class Socket:
     def create(self, **fields: Any) -> dict[str, Any]:
         """Create or join a session; its `session_started`."""
         self.send("create_session", **fields)
-        while (event := self.receive())["event"] in ("progress", "session_ended", "done"):
+        while (event := self.receive())["event"] in ("progress", "session_ended", "done", "ping"):
             pass
         assert event["event"] == "session_started", event
         ready = self.receive()

@@ -1,0 +1,254 @@
+"""The journal and the stream over it: numbers without holes, whatever breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cognition_jupyter.sessions.events import dumps
+from cognition_jupyter.sessions.journal import (
+    EventsGone,
+    Journal,
+    Reader,
+    line_of,
+    prune,
+    read_events,
+    seq_of,
+)
+from cognition_jupyter.sessions.stream import PENDING_BYTES, JournalFailed, SessionStream
+
+from ..memory.snapshot_support import mounted
+
+
+def write(journal: Journal, first: int, last: int, text: str = "x") -> None:
+    for seq in range(first, last + 1):
+        journal.append([line_of(seq, dumps({"time": "t", "event": text}))])
+
+
+def numbers(journal: Journal, since: int, most: int = 1 << 18) -> list[int]:
+    reader, found = Reader(journal, since), []
+    while lines := reader.read(most):
+        found += [seq for seq, _ in lines]
+    reader.close()
+    return found
+
+
+def test_lines(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "s")
+    assert journal.last() == (0, b"") and numbers(journal, 0) == []
+    write(journal, 1, 3, 'a "quote", a new\nline, \ud800 and \u2028')
+    lines = journal.current.read_bytes().splitlines()
+    assert [json.loads(line)["seq"] for line in lines] == [1, 2, 3] and all(
+        map(bytes.isascii, lines)
+    )
+    assert journal.last() == (3, lines[2])
+    assert numbers(journal, 0) == [1, 2, 3] and numbers(journal, 2) == [3]
+    assert numbers(journal, 3) == numbers(journal, 7) == []
+    assert journal.current.stat().st_mode & 0o777 == 0o600
+
+
+@settings(max_examples=60, deadline=None)
+@given(cut=st.integers(0, 400), first=st.integers(1, 1000))
+def test_what_a_killed_writer_left_is_cut_off(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, first: int
+) -> None:
+    journal = Journal(tmp_path_factory.mktemp("j"), "s")
+    write(journal, first, first + 4)
+    whole = journal.current.read_bytes()
+    part = whole[: len(whole) - cut]
+    journal.current.write_bytes(part)
+    kept = part[: part.rfind(b"\n") + 1]
+    seq, _ = journal.last()
+    assert journal.current.read_bytes() == kept
+    assert seq == (seq_of(kept.splitlines()[-1]) if kept else 0)
+    write(journal, seq + 1, seq + 2)
+    assert numbers(journal, seq) == [seq + 1, seq + 2]
+
+
+def test_long_lines_and_small_pieces(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "s")
+    write(journal, 1, 3, "x" * 600_000)
+    assert journal.last()[0] == 3
+    assert numbers(journal, 0, 1000) == [1, 2, 3]
+
+
+def test_full_files_are_turned_over(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "s", segment_bytes=1000)
+    write(journal, 1, 60)
+    assert journal.older.exists()
+    total = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert total < 2200 and len(list(tmp_path.iterdir())) <= 2
+    first = seq_of(journal.older.read_bytes())
+    assert first > 1 and journal.last()[0] == 60
+    assert numbers(journal, first - 1) == [*range(first, 61)]
+    for since in (0, first - 2):
+        with pytest.raises(EventsGone):
+            numbers(journal, since)
+
+
+def test_a_reader_beside_a_writer(tmp_path: Path) -> None:
+    """Each event once and in order, across many turns of the file."""
+    journal = Journal(tmp_path, "s", segment_bytes=20_000)
+    writer = threading.Thread(target=write, args=(journal, 1, 3000))
+    reader, found = Reader(journal, 0), []
+    writer.start()
+    while not found or found[-1] < 3000:
+        found += [seq for seq, _ in reader.read(500)]
+    writer.join()
+    reader.close()
+    assert found == [*range(1, 3001)]
+
+
+def test_a_reader_that_is_overtaken_is_told(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "s", segment_bytes=500)
+    write(journal, 1, 5)
+    reader = Reader(journal, 0)
+    assert reader.read(50)[0][0] == 1
+    write(journal, 6, 200)
+    with pytest.raises(EventsGone, match="not kept any more"):
+        while reader.read():
+            pass
+    reader.close()
+
+
+def test_a_disk_that_is_full_leaves_no_part_of_a_line() -> None:
+    with mounted("size=64k") as point:
+        journal = Journal(point, "s")
+        write(journal, 1, 3)
+        size = journal.current.stat().st_size
+        with pytest.raises(OSError, match="No space"):
+            journal.append([b"x" * 100_000 + b"\n"])
+        assert journal.current.stat().st_size == size
+        write(journal, 4, 4)
+        assert numbers(journal, 0) == [1, 2, 3, 4]
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("mine")
+    (tmp_path / "s.jsonl").symlink_to(tmp_path / "target")
+    journal = Journal(tmp_path, "s")
+    for work in (journal.last, lambda: journal.append([b"x\n"]), lambda: read_events(journal, 0)):
+        with pytest.raises(OSError):
+            work()
+    assert (tmp_path / "target").read_text() == "mine"
+
+
+def test_only_the_newest_are_kept(tmp_path: Path) -> None:
+    for number in range(8):
+        journal = Journal(tmp_path, f"s{number}")
+        write(journal, 1, 1)
+        journal.older.write_bytes(b"")
+        for path in (journal.current, journal.older):
+            os.utime(path, (number, number))
+    (tmp_path / "other").write_text("not ours")
+    prune(tmp_path, "s0", keep=3)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        f"{name}{end}" for name in ("s0", "s6", "s7") for end in (".jsonl", ".1.jsonl")
+    } | {"other"}
+
+
+# -- the stream ----------------------------------------------------------------------------
+
+
+def run(work: Any) -> Any:
+    return asyncio.run(asyncio.wait_for(work, 60))
+
+
+async def opened(directory: Path, **options: Any) -> SessionStream:
+    return await SessionStream.open("s", Journal(directory, "s", **options))
+
+
+def seqs(lines: list[bytes]) -> list[int]:
+    return [json.loads(line)["seq"] for line in lines]
+
+
+def test_followers_fast_slow_and_late(tmp_path: Path) -> None:
+    async def body() -> None:
+        stream = await opened(tmp_path)
+
+        async def follow(since: int, pause: float) -> list[int]:
+            follower, found = stream.follow(since), []
+            while lines := await follower.next():
+                found += seqs(lines)
+                await asyncio.sleep(pause)
+            await follower.close()
+            return found
+
+        readers = [asyncio.ensure_future(follow(0, pause)) for pause in (0, 0.01, 0.05)]
+        for number in range(200):
+            await stream.emit("tool_output", chunk="x" * 20_000, number=number)
+        late = asyncio.ensure_future(follow(150, 0))
+        await stream.flushed()
+        await stream.close()
+        for reader in readers:
+            assert await reader == [*range(1, 201)]
+        assert await late == [*range(151, 201)]
+        assert await follow(0, 0) == [*range(1, 201)]
+
+    run(body())
+
+
+def test_nobody_sees_what_is_not_written(tmp_path: Path) -> None:
+    async def body() -> None:
+        stream = await opened(tmp_path)
+        follower = stream.follow(0)
+        stream.put("ping")
+        assert stream.last_seq == 0
+        assert seqs(await follower.next()) == [1]
+        assert seq_of(stream.journal.current.read_bytes()) == 1
+
+    run(body())
+
+
+def test_it_goes_on_where_the_last_server_stopped(tmp_path: Path) -> None:
+    async def body() -> None:
+        first = await opened(tmp_path)
+        for _ in range(3):
+            await first.emit("done")
+        await first.flushed()
+        second = await opened(tmp_path)
+        assert second.last_seq == 3 and second.left_open
+        await second.emit("session_ended", reason="client")
+        await second.flushed()
+        third = await opened(tmp_path)
+        assert third.last_seq == 4 and not third.left_open
+
+    run(body())
+
+
+def test_who_makes_events_waits_for_the_disk(tmp_path: Path) -> None:
+    async def body() -> None:
+        stream = await opened(tmp_path)
+        for _ in range(50):
+            await stream.emit("tool_output", chunk="x" * 200_000)
+            assert stream._pending_bytes <= PENDING_BYTES
+        assert sum(len(line) for _, line in stream._tail) < 2 << 20
+        await stream.close()
+
+    run(body())
+
+
+def test_a_full_disk_is_told_and_leaves_no_hole() -> None:
+    with mounted("size=256k") as point:
+
+        async def body() -> None:
+            stream = await opened(point)
+            await stream.emit("done")
+            await stream.flushed()
+            stream.put("tool_output", chunk="x" * 400_000)
+            with pytest.raises(JournalFailed, match="No space"):
+                await stream.flushed()
+            await stream.emit("done")
+            await stream.flushed()
+            assert stream.last_seq == 2 and numbers(stream.journal, 0) == [1, 2]
+            await stream.close()
+
+        run(body())
