@@ -9,6 +9,9 @@ import asyncio
 import atexit
 import os
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -144,9 +147,7 @@ class Cognition(LoggingConfigurable):
         """The one of the root that `directory` is in, and whether it is new. Waits for the disk."""
         config = load_config()
         real = Path(os.path.realpath(directory))
-        configured = Path(config.get("ProjectStore", {}).get("root") or "").expanduser()
-        # A relative root is meant below a server's directory, which nobody knows here.
-        root = configured if configured.is_absolute() else find_marked_root(real)
+        root = root_without_server(config, real)
         if root is None or not real.is_relative_to(root := Path(os.path.realpath(root))):
             where = "at or above it" if root is None else f"but {root}"
             raise Forbidden(
@@ -156,19 +157,35 @@ class Cognition(LoggingConfigurable):
         with cls._opening:
             new = root not in cls._unserved
             if new:
-                cls._unserved[root] = cls._open_unserved(root, config)
+                made = cls._open_unserved(root, config)
+                made._end_with_the_program()
+                cls._unserved[root] = made
             return cls._unserved[root], new
 
     @classmethod
     def _open_unserved(cls, root: Path, config: Config) -> Cognition:
+        config = deepcopy(config)
         config.ProjectStore.root = str(root)
         try:
             made = cls(root, config=config)
             made.open()
         except TraitError as error:
-            raise InvalidInput(f"jupyter_cognition_config: {error}", "bad_config") from None
-        made._end_with_the_program()
+            sentence = f"jupyter_cognition_config: {str(error).rstrip('.')}."
+            raise InvalidInput(sentence, "bad_config") from None
         return made
+
+    @classmethod
+    @asynccontextmanager
+    async def unserved(cls, root: Path, config: Config) -> AsyncIterator[Cognition]:
+        """One for as long as a command needs it, beside whatever servers use the root.
+
+        Raises RootRefused, InvalidInput for a wrong configuration.
+        """
+        made = cls._open_unserved(root, config)  # here: a thread's result could be left unclosed
+        try:
+            yield made
+        finally:
+            await made.close()
 
     def _end_with_the_program(self) -> None:
         """End the sessions that a program leaves behind at its exit, as kernels end with it."""
@@ -197,6 +214,13 @@ class _ConfigLoader(JupyterApp):
 
     name = "jupyter-cognition"
     config_file_name = "jupyter_cognition_config"
+
+
+def root_without_server(config: Config, directory: Path) -> Path | None:
+    """The root that is configured, else the outermost marked one at or above `directory`."""
+    configured = Path(config.get("ProjectStore", {}).get("root") or "").expanduser()
+    # A relative root is meant below a server's directory, which nobody knows here.
+    return configured if configured.is_absolute() else find_marked_root(directory)
 
 
 def load_config() -> Config:

@@ -40,15 +40,16 @@ def find_marked_root(directory: Path) -> Path | None:
     Used where no server tells the root. Outermost, and only a marker that we (or root) own:
     code in a container can plant a marker inside its own `repo/`.
     """
-    found = None
-    for candidate in (directory, *directory.parents):
-        try:
-            status = os.stat(candidate / MARKER, follow_symlinks=False)
-        except OSError:
-            continue
-        if stat.S_ISREG(status.st_mode) and _is_trusted(status):
-            found = candidate
-    return found
+    return next(filter(is_marked_root, reversed((directory, *directory.parents))), None)
+
+
+def is_marked_root(directory: Path) -> bool:
+    """Whether a marker that we (or root) own stands in `directory`."""
+    try:
+        status = os.stat(directory / MARKER, follow_symlinks=False)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(status.st_mode) and _is_trusted(status)
 
 
 def _is_trusted(status: os.stat_result) -> bool:

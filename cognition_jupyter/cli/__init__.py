@@ -1,0 +1,23 @@
+"""`jupyter cognition …`. A subcommand is a Command with a `run`, named in its parent's list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .base import Command
+from .image import Image
+from .memory import Memory
+
+
+class CognitionCommand(Command):
+    """Cognition for Jupyter: persistent projects, and kernels in fresh containers on them."""
+
+    name = "jupyter-cognition"
+    description = __doc__ or ""
+    subcommands: dict[str, Any] = {
+        "image": (Image, "Build the session image."),
+        "memory": (Memory, "Look at the memory of a project, and go back to a snapshot."),
+    }
+
+
+main = CognitionCommand.launch_instance

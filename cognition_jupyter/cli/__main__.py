@@ -1,0 +1,5 @@
+"""`python -m cognition_jupyter.cli`."""
+
+from . import main
+
+main()
