@@ -160,6 +160,8 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
         since = session.since if message.since is None else message.since
         follow = asyncio.ensure_future(self._follow(session, conversation, since))
         self._following[session_id] = follow
+        # Not at the end of the task: one that is cancelled early never begins.
+        follow.add_done_callback(lambda _: self._left(session_id))
 
     def _note_progress(self, stage: str, detail: str) -> None:
         document = {"event": "progress", "time": now(), "stage": stage, "detail": detail}
@@ -192,10 +194,12 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
         except WebSocketClosedError:
             pass
         finally:
-            self._following.pop(session_id, None)
-            self._joined.pop(session_id, None)
-            self.app.conversations.leave(session_id)
             await follower.close()
+
+    def _left(self, session_id: str) -> None:
+        del self._following[session_id]
+        del self._joined[session_id]
+        self.app.conversations.leave(session_id)
 
     async def _send_error(self, error: CognitionError, session_id: str | None = None) -> None:
         document: dict[str, Any] = {"event": "error", "time": now()}
@@ -211,11 +215,14 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
     async def _write(self, text: str) -> None:
         """Send one message and wait until the client takes it. Raises WebSocketClosedError."""
-        try:
-            await asyncio.wait_for(self.write_message(text), UNREAD_SECONDS)
-        except asyncio.TimeoutError:
+        sent = asyncio.ensure_future(self.write_message(text))
+        # Not `wait_for`, which before Python 3.12 may forget that it was cancelled.
+        await asyncio.wait([sent], timeout=UNREAD_SECONDS)
+        if not sent.done():
+            sent.cancel()
             self.close(NOT_READ, f"Nothing was read for {UNREAD_SECONDS:.0f} s.")
-            raise WebSocketClosedError from None
+            raise WebSocketClosedError
+        sent.result()
 
     def on_close(self) -> None:
         """Called by tornado when the socket has gone."""

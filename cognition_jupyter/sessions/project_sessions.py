@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
@@ -40,6 +41,7 @@ class ProjectSessions:
         self._kernels = kernels
         self._log = launcher.log
         self._saving: set[asyncio.Future[None]] = set()
+        self._stops: Counter[str] = Counter()  # how many are at the end of each session
         #: Called when nobody listens to a session any more.
         self.on_disconnect: Callable[[str], None] = lambda session_id: None
         on_last_disconnect(kernels, self.disconnected)
@@ -56,6 +58,8 @@ class ProjectSessions:
         Conflict, NotFound, StorageFull, RuntimeUnavailable.
         """
         await self._store.get(project_id)
+        if session_id is not None:
+            await self._until_gone(session_id)
         repo = self._store.paths(project_id).repo
         kernel_id = await _finish(
             self._kernels.start_kernel(
@@ -72,6 +76,17 @@ class ProjectSessions:
             await _finish(self._kernels.shutdown_kernel(kernel_id))
             raise
         return await self.get(project_id, str(kernel_id))
+
+    async def _until_gone(self, session_id: str) -> None:
+        """Wait until nobody is at the end of the session before: it would be ours that ends.
+
+        Its record is closed a moment before Jupyter has taken the kernel off its list.
+        """
+        deadline = asyncio.get_running_loop().time() + STOP_PATIENCE
+        while session_id in self._kernels or self._stops[session_id]:
+            if asyncio.get_running_loop().time() > deadline:
+                raise Conflict(f"Session {session_id} is still ending.", "session_exists")
+            await asyncio.sleep(0.02)
 
     # -- clients ---------------------------------------------------------------------------
     # Jupyter counts the WebSockets of each kernel; ours count among them, so that its culling of
@@ -126,6 +141,14 @@ class ProjectSessions:
 
     async def stop(self, project_id: str, session_id: str, reason: Reason = "client") -> None:
         """End a session; one that has ended stays as it is. Raises NotFound, Conflict."""
+        self._stops[session_id] += 1
+        try:
+            await self._stop(project_id, session_id, reason)
+        finally:
+            self._stops[session_id] -= 1
+            self._stops += Counter()  # drops what is at nought
+
+    async def _stop(self, project_id: str, session_id: str, reason: Reason) -> None:
         record = await self.get(project_id, session_id)
         if record.ended_at is not None:
             return

@@ -155,7 +155,8 @@ def test_after_the_grace_a_session_is_over(quick: dict[str, Server], recreate: b
         before = [e["event"] for e in socket.seen if "seq" in e and e["seq"] < again["seq"]]
         assert before == ["session_ended"]
         code = "import os; print(open(os.environ['COGNITION_HOT_MEMORY'] + '/a').read())"
-        assert stdout(socket.run(session_id, code)) == "1\n"
+        events = socket.run(session_id, code)
+        assert stdout(events) == "1\n", str(events[1])[150:]
         socket.send("close_session", session_id=session_id)
         socket.until("session_ended")
 
