@@ -13,7 +13,7 @@ from ..exceptions import CognitionError, Conflict
 from .changes import WorkspaceChanges, changed
 from .kernel import SessionKernel
 from .responders.base import Responder
-from .responders.code import CodeResponder, tests_in
+from .responders.code import CodeResponder, count_tests
 from .stream import SessionStream
 
 QUEUED = 32  # messages that may wait while one is answered
@@ -39,7 +39,7 @@ class Turn:
         """As `responders.base.Turn`."""
         self._on_work()
         if event == "tests_finished":
-            self.tests_run += tests_in(str(fields.get("summary", "")))
+            self.tests_run += count_tests(str(fields.get("summary", "")))
         await self._stream.emit(event, **fields)
 
 

@@ -118,6 +118,6 @@ async def tell_tests(turn: Turn, output: str) -> None:
         await turn.emit("tests_finished", exit_code=1 if bad else 0, summary=found[-1])
 
 
-def tests_in(summary: str) -> int:
+def count_tests(summary: str) -> int:
     """How many tests a summary of pytest counts."""
     return sum(int(count) for count, _ in _COUNT.findall(summary))
