@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,7 +65,7 @@ class Operations(Reading):
                 if status is not None and status.st_size <= self._limits.file_bytes:
                     current = tree.read(parts, self._limits.file_bytes)
                 _check_match(path, if_match, current)
-            return self._replace(path, backend, tree, parts, data, create_only)
+            return self._replace(path, backend, tree, parts, status, data, create_only)
 
     def edit(
         self,
@@ -76,8 +77,8 @@ class Operations(Reading):
     ) -> Edited:
         r"""Replace the text `old`, which must be there exactly once unless `replace_all`.
 
-        In a file whose lines end in `\r\n`, `\n` in both texts may stand for that. Raises as
-        `write`, and InvalidInput: `text_not_found`, `text_not_unique`.
+        In a file whose lines end in `\r\n`, `\n` in both texts stands for that. Raises as `write`,
+        and InvalidInput: `text_not_found`, `text_not_unique`.
         """
         if not old or old == new:
             raise InvalidInput("The text to replace must not be empty or equal to the new one.")
@@ -86,7 +87,7 @@ class Operations(Reading):
             data = tree.read(parts, self._limits.file_bytes)
             if if_match is not None and if_match.strip() != "*":
                 _check_match(path, if_match, data)
-            if before not in data and b"\r\n" in data and b"\r" not in before + after:
+            if b"\n" in before + after and _means_crlf(data, before, after):
                 before, after = (text.replace(b"\n", b"\r\n") for text in (before, after))
             times = count(data, before)
             if times == 0:
@@ -99,7 +100,7 @@ class Operations(Reading):
                 )
             self._check_size(path, len(data) + times * (len(after) - len(before)))
             data = replace(data, before, after)
-            written = self._replace(path, backend, tree, parts, data)
+            written = self._replace(path, backend, tree, parts, tree.status(parts), data)
             return Edited(path, times, written.size, written.etag)
 
     def delete(self, path: str) -> None:
@@ -154,10 +155,11 @@ class Operations(Reading):
         backend: Backend,
         tree: Directory,
         parts: Parts,
+        status: os.stat_result | None,
         data: bytes,
         create_only: bool = False,
     ) -> Written:
-        status = tree.status(parts)
+        """`status`: of what is there."""
         # What other names keep in place is not freed.
         freed = status.st_size if status is not None and status.st_nlink == 1 else 0
         backend.check_room(freed, len(data))
@@ -180,6 +182,15 @@ def _encoded(data: bytes | str) -> bytes:
         return data.encode()
     except UnicodeEncodeError:
         raise InvalidInput("The text holds a lone surrogate and can't be UTF-8.") from None
+
+
+def _means_crlf(data: bytes, before: bytes, after: bytes) -> bool:
+    r"""Whether a `\n` in the texts of an edit stands for `\r\n`.
+
+    So it does where all lines end so; where only some do, if the text is not there otherwise.
+    """
+    ends = 0 if b"\r" in before + after else count(data, b"\r\n")
+    return ends > 0 and (ends == count(data, b"\n") or before not in data)
 
 
 def _check_match(path: str, if_match: str, data: bytes | None) -> None:

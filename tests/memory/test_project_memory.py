@@ -138,6 +138,29 @@ def test_edits(now: Operations) -> None:
         now.edit(f"{HOT}/y", "one", "two")
 
 
+@pytest.mark.parametrize(
+    ("data", "old", "new", "expected"),
+    [
+        (b"a\r\nfoo\r\n", "foo", "foo\nbar", b"a\r\nfoo\r\nbar\r\n"),
+        (b"a\r\nfoo\r\n", "foo\n", "bar\n", b"a\r\nbar\r\n"),
+        (b"a\r\nfoo\r\n", "\nfoo", "\nb\nc", b"a\r\nb\r\nc\r\n"),
+        (b"a\r\nfoo\r\n", "foo", "foo\r\nbar", b"a\r\nfoo\r\nbar\r\n"),
+        (b"a\nfoo\n", "foo", "foo\nbar", b"a\nfoo\nbar\n"),
+        (b"foo", "foo", "foo\nbar", b"foo\nbar"),
+        # Where lines end in both ways, as what is replaced does.
+        (b"a\r\nfoo\n", "foo", "foo\nbar", b"a\r\nfoo\nbar\n"),
+        (b"a\r\nfoo\n", "foo\n", "foo\nbar\n", b"a\r\nfoo\nbar\n"),
+        (b"a\r\nfoo\n", "a\n", "a\nb\n", b"a\r\nb\r\nfoo\n"),
+    ],
+)
+def test_an_edit_keeps_to_the_lines_ends_of_the_file(
+    now: Operations, data: bytes, old: str, new: str, expected: bytes
+) -> None:
+    now.write(f"{HOT}/x", data)
+    now.edit(f"{HOT}/x", old, new)
+    assert now.read_bytes(f"{HOT}/x") == expected
+
+
 @settings(deadline=None)
 @given(
     st.lists(st.sampled_from([b"a", b"b", b"aa", b"ab" * 20_000, b"a" * 70_000]), max_size=8),
