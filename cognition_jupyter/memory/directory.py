@@ -214,8 +214,14 @@ class Directory:
 
 
 def open_in(folder: int, name: str) -> int:
-    """A file in the directory `folder`, to be read. Its kind is still to be checked."""
-    return os.open(name, _READ, dir_fd=folder)
+    """A regular file in the directory `folder`, to be read."""
+    fd = os.open(name, _READ, dir_fd=folder)
+    try:
+        check_regular(os.fstat(fd))
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
 
 
 def open_folder_in(folder: int, name: str) -> int:

@@ -21,7 +21,11 @@ MAX_PATTERN = 1024  # characters
 MAX_BRACES = 16
 MAX_ALTERNATIVES = 100
 
-State = frozenset[tuple[int, int]]
+MAX_SEGMENTS = 1000  # in all alternatives together: what a look at one directory may cost
+
+# A bit for each segment that may be the next. (A set of them would take much memory where there are
+# very many directories, and whoever names those can make each one's different.)
+State = int
 
 
 class _Stars:
@@ -60,57 +64,68 @@ class Pattern:
         expanded = list(islice(_expand(text), MAX_ALTERNATIVES + 1))
         if len(expanded) > MAX_ALTERNATIVES:
             raise _wrong(text, f"may stand for {MAX_ALTERNATIVES} others by its braces")
-        try:
-            # What ends in a slash means directories, and those are not looked for.
-            files = [one for one in expanded if one and not one.endswith("/")]
-            self._paths = [_compiled(one, "/" in text) for one in files]
-        except re.error:
-            raise _wrong(text, "holds a range that goes backwards") from None
+        # What ends in a slash means directories, and those are not looked for.
+        paths = [_segments(one, "/" in text) for one in expanded if one and one[-1] != "/"]
+        if sum(map(len, paths)) > MAX_SEGMENTS:
+            raise _wrong(text, f"may stand for {MAX_SEGMENTS} names in all by its braces")
+        self._segments: list[_Stars | _Name] = []
+        self._stars = self._last = 0
+        start = 0
+        for path in paths:
+            start |= 1 << len(self._segments)
+            for segment in path:
+                if isinstance(segment, _Stars):
+                    self._stars |= 1 << len(self._segments)
+                    self._segments.append(segment)
+                    continue
+                try:
+                    self._segments.append(_Name(segment))
+                except re.error:
+                    raise _wrong(text, "holds a range that goes backwards") from None
+            self._last |= 1 << (len(self._segments) - 1)
         #: Of the directory that the search begins in.
-        self.start = self._closed({(number, 0) for number in range(len(self._paths))})
+        self.start: State = self._closed(start)
 
     def enter(self, state: State, name: str) -> State | None:
         """The state of a directory inside one; None when nothing below it can match."""
-        reached = set()
-        for number, at in state:
-            segment = self._paths[number][at]
+        reached = 0
+        for at in _bits(state):
+            segment = self._segments[at]
             if isinstance(segment, _Stars):
                 if segment.enters(name):
-                    reached.add((number, at))
-            elif at + 1 < len(self._paths[number]) and segment.matches(name):
-                reached.add((number, at + 1))
-        return self._closed(reached) if reached else None
+                    reached |= 1 << at
+            elif not self._last >> at & 1 and segment.matches(name):
+                reached |= 2 << at
+        return self._closed(reached) or None
 
     def matches(self, state: State, name: str) -> bool:
         """Whether a file in a directory of that state is meant."""
         return any(
-            at + 1 == len(self._paths[number])
-            and isinstance(segment := self._paths[number][at], _Name)
-            and segment.matches(name)
-            for number, at in state
+            isinstance(segment := self._segments[at], _Name) and segment.matches(name)
+            for at in _bits(state & self._last)
         )
 
-    def _closed(self, state: set[tuple[int, int]]) -> State:
-        """With the states that `**` reaches by standing for nothing."""
-        closed = set(state)
-        for number, at in state:
-            path = self._paths[number]
-            while isinstance(path[at], _Stars):
-                at += 1
-                closed.add((number, at))
-        return frozenset(closed)
+    def _closed(self, state: State) -> State:
+        """With what comes after a `**` that stands for nothing; that is never another one."""
+        return state | (state & self._stars) << 1
 
 
-def _compiled(text: str, anchored: bool) -> list[_Stars | _Name]:
-    names = [name for name in text.split("/") if name]
-    path: list[_Stars | _Name] = []
-    for name in names:
+def _bits(state: State) -> Iterator[int]:
+    while state:
+        at = state.bit_length() - 1
+        yield at
+        state ^= 1 << at
+
+
+def _segments(text: str, anchored: bool) -> list[_Stars | str]:
+    path: list[_Stars | str] = []
+    for name in filter(None, text.split("/")):
         if name != "**":
-            path.append(_Name(name))
-        elif not path or isinstance(path[-1], _Name):
+            path.append(name)
+        elif not path or isinstance(path[-1], str):
             path.append(_Stars(hidden=False))
     if not path or isinstance(path[-1], _Stars):
-        path.append(_Name("*"))
+        path.append("*")
     return path if anchored else [_Stars(hidden=True), *path[-1:]]
 
 

@@ -190,7 +190,7 @@ class Reading:
         """The trees to search for what is below a path, the one it lies in first."""
         top = split_path(path)
         inner = self._routes.below(path)
-        hidden = frozenset(split_path(route.path) for route in inner)
+        hidden = frozenset(join_path(*split_path(route.path)) for route in inner)
         sources = []
         if found := self._routes.find(path):
             tree = self._backends[found[0].prefix].tree()

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from ..exceptions import InvalidInput
-from .directory import Directory, Parts, check_regular, is_temporary, open_in, read_up_to
+from .directory import Directory, Parts, is_temporary, open_in, read_up_to
 from .paths import MAX_PATH_BYTES, join_path
 from .patterns import Pattern, State
 from .shapes import Entry, Found, Limits, Match, Matches
@@ -28,11 +28,11 @@ class Source:
     path: Parts
     tree: Directory
     parts: Parts
-    hidden: frozenset[Parts]  # virtual paths at which other routes begin
+    hidden: frozenset[str]  # virtual paths at which other routes begin
     required: bool  # whether it is an error when it is not there
 
 
-_File = tuple[int, str, Parts]  # the open directory it is in, its name there, its virtual path
+_File = tuple[int, str, str]  # the open directory it is in, its name there, its virtual path
 _Lines = Generator[tuple[int, str], None, None]
 
 
@@ -45,13 +45,14 @@ def find_files(pattern: Pattern, top: Parts, sources: Iterable[Source], limits: 
             for folder, name, path in files:
                 try:
                     status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                except OSError:
+                except OSError as error:
+                    budget.failed(error)
                     continue
                 if not stat.S_ISREG(status.st_mode):
                     continue
                 if len(found) == limits.found:
                     raise budget.stop("limit")
-                found.append(Entry(join_path(*path), "file", status.st_size, status.st_mtime_ns))
+                found.append(Entry(path, "file", status.st_size, status.st_mtime_ns))
     except Spent:
         pass
     found.sort(key=lambda entry: entry.path)
@@ -77,7 +78,7 @@ def find_lines(
                     for line, piece in lines:
                         if len(matches) == limits.matches:
                             raise budget.stop("limit")
-                        matches.append(Match(join_path(*path), line, piece))
+                        matches.append(Match(path, line, piece))
     except Spent:
         pass
     matches.sort(key=lambda match: (match.path, match.line))
@@ -91,27 +92,11 @@ def _files(
     for source in sources:
         state: State | None = pattern.start
         for name in source.path[len(top) :]:
-            state = state and pattern.enter(state, name)
+            state = pattern.enter(state, name) if state else None
         if not state:
             continue
-
-        def enter(state: State, below: Parts, source: Source = source) -> State | None:
-            if source.path + below in source.hidden:
-                return None
-            return pattern.enter(state, below[-1])
-
         try:
-            with closing(walk(source.tree, source.parts, state, enter, budget)) as steps:
-                for folder, below, entry, place in steps:
-                    path = source.path + below
-                    if not pattern.matches(place, entry.name) or is_temporary(entry.name):
-                        continue
-                    if path in source.hidden:
-                        continue
-                    if len(os.fsencode(join_path(*path))) <= MAX_PATH_BYTES:
-                        yield folder, entry.name, path
-                    else:
-                        budget.unreadable = True  # there is, but nobody can name it
+            yield from _files_in(source, pattern, state, budget)
         except (NotADirectoryError, PermissionError) as error:
             if source.path != top:
                 budget.unreadable = True
@@ -120,10 +105,36 @@ def _files(
                 raise
             with source.tree.folder(source.parts[:-1]) as folder:  # the search begins at a file
                 if pattern.matches(state, source.parts[-1]):
-                    yield folder, source.parts[-1], source.path
+                    yield folder, source.parts[-1], join_path(*source.path)
         except FileNotFoundError:
             if source.required:
                 raise
+
+
+def _files_in(
+    source: Source, pattern: Pattern, state: State, budget: Budget
+) -> Generator[_File, None, None]:
+    above = join_path(*source.path, "")
+
+    def enter(state: State, below: str | None) -> State | None:
+        if below is None:
+            budget.unreadable = True  # there may be files, but nobody can name them
+            return None
+        if above + below in source.hidden:
+            return None
+        return pattern.enter(state, below[below.rfind("/") + 1 :])
+
+    with closing(walk(source.tree, source.parts, state, enter, budget)) as steps:
+        for folder, below, entry, place in steps:
+            if not pattern.matches(place, entry.name) or is_temporary(entry.name):
+                continue
+            path = f"{above}{below}{entry.name}"
+            if path in source.hidden:
+                continue
+            if len(os.fsencode(path)) <= MAX_PATH_BYTES:
+                yield folder, entry.name, path
+            else:
+                budget.unreadable = True
 
 
 def _search(folder: int, name: str, needle: bytes, budget: Budget) -> _Lines:
@@ -134,19 +145,13 @@ def _search(folder: int, name: str, needle: bytes, budget: Budget) -> _Lines:
     """
     try:
         fd = open_in(folder, name)
-    except PermissionError:
-        budget.unreadable = True
-        return
-    except OSError:
+    except OSError as error:
+        budget.failed(error)
         return
     try:
-        try:
-            status = os.fstat(fd)
-            check_regular(status)
-        except OSError:
-            return
+        size = os.fstat(fd).st_size
         number, last, held = 1, 0, b""
-        while piece := read_up_to(fd, _CHUNK, status.st_size + 1):
+        while piece := read_up_to(fd, _CHUNK, size + 1):
             if b"\0" in piece:
                 return
             budget.scan(len(piece))
@@ -155,13 +160,16 @@ def _search(folder: int, name: str, needle: bytes, budget: Budget) -> _Lines:
             end = held.rfind(b"\n") + 1
             if not end and len(held) > _CHUNK:
                 end = len(held) - len(needle) + 1
-            for line, text in _lines(held[:end], needle, number):
+            # A match that begins before `end` ends before this, and no other does.
+            for line, text in _lines(held[: end + len(needle) - 1], needle, number):
                 if line > last:
                     yield line, text
                     last = line
             number += held.count(b"\n", 0, end)
             held = held[end:]
         yield from (found for found in _lines(held, needle, number) if found[0] > last)
+    except OSError as error:
+        budget.failed(error)
     finally:
         os.close(fd)
 

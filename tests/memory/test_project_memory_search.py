@@ -100,7 +100,18 @@ def test_a_pattern_is_relative_to_where_the_search_begins(now: Operations) -> No
 
 
 @pytest.mark.parametrize(
-    "pattern", ["", "/", "../*.py", "a/../b", "x" * 1025, "{a,b}" * 7, "{" * 17, "a\0"]
+    "pattern",
+    [
+        "",
+        "/",
+        "../*.py",
+        "a/../b",
+        "x" * 1025,
+        "{a,b}" * 7,
+        "{" * 17,
+        "a\0",
+        "**" + "/*/**" * 100 + "/{" + ",".join(map(str, range(100))) + "}",
+    ],
 )
 def test_a_pattern_that_is_refused(now: Operations, pattern: str) -> None:
     with fails("invalid_pattern", 400):
@@ -165,6 +176,17 @@ def test_a_text_across_what_is_read_at_once(here: Place, now: Operations, before
         first = head.count(b"\n") + 1
         assert [m.line for m in found] == [first, first + 1]
         assert "needle" in found[0].text and len(found[0].text) <= 2000
+    (here.tmp / "x").unlink()
+
+
+@pytest.mark.parametrize("needle", ["n", "needle", "needle" * 1000])
+def test_a_text_anywhere_in_a_line_of_any_length(here: Place, now: Operations, needle: str) -> None:
+    step = max(1, len(needle) // 5)
+    for piece in (1, 2, 3):
+        for at in range((piece << 18) - 2 * len(needle), (piece << 18) + len(needle), step):
+            (here.tmp / "x").write_bytes(b"first\n" + b"x" * at + needle.encode() + b"x" * 300_000)
+            (match,) = now.grep(needle, "/tmp/x").matches
+            assert match.line == 2
     (here.tmp / "x").unlink()
 
 
