@@ -106,6 +106,42 @@ def test_diff_is_bounded(hot: HotMemory) -> None:
         diff(hot.disk, 1, 9)
 
 
+def test_nothing_is_compared_when_there_is_no_room_or_time(hot: HotMemory) -> None:
+    (hot.ram / "before").write_bytes(b"")
+    take(hot, "x")
+    (hot.ram / "a").write_bytes(b"fits\n")
+    (hot.ram / "b").write_bytes(b"line\n" * 100)
+    (hot.ram / "c").write_bytes(b"would fit\n")
+    (hot.ram / "d").mkdir()
+    take(hot, "x")
+    added = by_path(diff(hot.disk, 1, 2, Bounds(text=200)).added)
+    assert [added[name].text is None for name in "abcd"] == [False, True, True, True]
+    assert "no room" in added["b"].note and "no room" in added["c"].note
+    added = by_path(diff(hot.disk, 1, 2, Bounds(seconds=-1.0)).added)
+    assert all(change.text is None for change in added.values())
+    assert "too long" in added["a"].note and not added["d"].note
+
+
+def test_many_hostile_files_take_little_time(hot: HotMemory) -> None:
+    for number in range(5):
+        (hot.ram / f"{number}").write_text("x\ny\n" * 2500)
+    take(hot, "x")
+    for number in range(5):
+        (hot.ram / f"{number}").write_text("y\ny\nq\n" * 66)
+    take(hot, "x")
+    begin = time.monotonic()
+    changed = diff(hot.disk, 1, 2).changed
+    assert time.monotonic() - begin < 5
+    assert len(changed) == 5 and all(change.text for change in changed)
+
+
+def test_what_is_equal_in_long_texts_is_found() -> None:
+    before = [f"{number}\n" for number in range(1200)]
+    after = [f"{number}\n" if number % 10 else "new\n" for number in range(1200)]
+    text = "".join(unified(before, after, "a", "b"))
+    assert text.count("\n-") == text.count("\n+new") == 120
+
+
 def test_hostile_text_takes_no_time() -> None:
     lines = [f"{i * i % 97}\n" for i in range(40_000)]
     begin = time.monotonic()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -12,8 +14,10 @@ from .generations import Generation, found
 from .manifest import FILE, SKIPPED, Entry, parse, quoted, quoted_path_of
 from .recover import content
 
-_COMPARED = 1_000_000  # product of the numbers of lines; above, difflib may take minutes
+_WORK = 5_000_000  # steps of difflib on one file; more may take minutes
 _CONTEXT = 3
+_NO_ROOM = "the comparison has no room for it"
+_NO_TIME = "the comparison took too long to come to it"
 
 Opcodes = list[tuple[str, int, int, int, int]]
 
@@ -25,6 +29,7 @@ class Bounds:
     entries: int = 1000
     file: int = 256 << 10  # bytes of a file that is compared as text
     text: int = 1 << 20  # characters of all unified diffs together
+    seconds: float = 5.0  # after which no further file is compared as text
 
 
 @dataclass(frozen=True)
@@ -51,20 +56,26 @@ class Difference:
 def diff(disk: Path, a: int, b: int, bounds: Bounds = Bounds()) -> Difference:
     """What changed from generation `a` to generation `b`: content, kind or mode; not times.
 
-    Raises NotFound (`snapshot_not_found`), Conflict (`snapshot_damaged`), OSError.
+    Texts are compared in the order of the paths, up to the first that does not fit. Raises NotFound
+    (`snapshot_not_found`), Conflict (`snapshot_damaged`), OSError.
     """
     with found(disk, a) as old, found(disk, b) as new:
         shown, more = _changes(old, new, bounds.entries)
         difference = Difference(more=more)
-        room = bounds.text
-        for before, after in sorted(shown, key=lambda pair: (pair[1] or pair[0] or _NO).path):
-            path = (after or before or _NO).path
+        room, deadline = bounds.text, time.monotonic() + bounds.seconds
+        for path, before, after in sorted(shown, key=lambda one: one[0]):
             text, note = None, ""
             if any(side is not None and side.type == FILE for side in (before, after)):
-                text, note = _text(disk, (old, before), (new, after), bounds.file)
-            if text is not None and len(text) > room:
-                text, note = None, "the comparison has no room for it"
-            room -= len(text or "")
+                if room <= 0:
+                    note = _NO_ROOM
+                elif time.monotonic() > deadline:
+                    note = _NO_TIME
+                else:
+                    text, note = _text(disk, (old, before), (new, after), bounds.file)
+            if text is not None:
+                room -= len(text)
+                if room < 0:
+                    text, note = None, _NO_ROOM
             change = Change(path, before, after, text, note)
             if before is None:
                 difference.added.append(change)
@@ -75,32 +86,31 @@ def diff(disk: Path, a: int, b: int, bounds: Bounds = Bounds()) -> Difference:
     return difference
 
 
-_NO = Entry("", FILE)
-_Pair = tuple[Entry | None, Entry | None]
+_Changed = tuple[str, Entry | None, Entry | None]  # a path, as it was, as it is
 
 
-def _changes(old: Generation, new: Generation, most: int) -> tuple[list[_Pair], int]:
+def _changes(old: Generation, new: Generation, most: int) -> tuple[list[_Changed], int]:
     """The first `most` changes, and how many more there are."""
     lines = old.reader.by_path()
-    shown: list[_Pair] = []
+    shown: list[_Changed] = []
     more = 0
+
+    def add(before: Entry | None, after: Entry | None) -> None:
+        nonlocal more
+        either = after or before
+        if either is None or not _differ(before, after):
+            return
+        if len(shown) < most:
+            shown.append((either.path, before, after))
+        else:
+            more += 1
+
     for line in new.reader.lines():
         before = lines.pop(quoted_path_of(line))
-        if line == before:
-            continue
-        pair = _entry(before), _entry(line)
-        if _differ(*pair):
-            if len(shown) < most:
-                shown.append(pair)
-            else:
-                more += 1
+        if line != before:
+            add(_entry(before), _entry(line))
     for line in lines.drain():
-        gone = _entry(line)
-        if gone is not None:
-            if len(shown) < most:
-                shown.append((gone, None))
-            else:
-                more += 1
+        add(_entry(line), None)
     return shown, more
 
 
@@ -180,7 +190,7 @@ def _opcodes(before: list[str], after: list[str]) -> Opcodes:
     a, b = before[start:], after[start:]
     end = _common(a[::-1], b[::-1])
     a, b = a[: len(a) - end], b[: len(b) - end]
-    if len(a) * len(b) <= _COMPARED:
+    if _work(a, b) <= _WORK:
         inner = SequenceMatcher(None, a, b).get_opcodes()
     else:
         inner = [("replace", 0, len(a), 0, len(b))]
@@ -193,6 +203,18 @@ def _opcodes(before: list[str], after: list[str]) -> Opcodes:
     if end:
         opcodes.append(("equal", a_end, a_end + end, b_end, b_end + end))
     return opcodes
+
+
+def _work(a: list[str], b: list[str]) -> int:
+    """How many steps difflib takes at most.
+
+    Each part that is equal takes it through all that is left of `a` and, for each of these lines,
+    through all that are equal in `b`; but for those that it ignores for being so frequent.
+    """
+    times = Counter(b)
+    frequent = len(b) // 100 + 1 if len(b) >= 200 else len(b)
+    pairs = sum(times[line] for line in a if times[line] <= frequent)
+    return (len(a) + pairs) * min(len(a), len(b))
 
 
 def _common(a: list[str], b: list[str]) -> int:
