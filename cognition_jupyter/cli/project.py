@@ -21,7 +21,7 @@ from ..projects.root import MARKER, is_marked_root
 from .base import Command, WrongUsage
 
 T = TypeVar("T")
-_NUMBER = re.compile(r"[0-9]{1,8}")
+_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 class ProjectCommand(Command):
@@ -111,7 +111,7 @@ def snapshot_number(text: str) -> int:
     """The number of a snapshot as somebody typed it. Raises WrongUsage."""
     if not _NUMBER.fullmatch(text):
         raise WrongUsage(
-            f"A snapshot has a number of at most 8 digits, as `jupyter cognition memory history` "
+            f"A snapshot has a number of at most 15 digits, as `jupyter cognition memory history` "
             f"shows it, not {text[:40]!r}."
         )
     return int(text)

@@ -9,7 +9,7 @@ from tornado import web
 from .base import CognitionHandler
 from .projects import ID
 
-NUMBER = r"([0-9]{1,8})"
+NUMBER = r"([0-9]{1,15})"
 LARGEST = 99_999_999
 
 

@@ -126,7 +126,7 @@ class Memories:
         return [_summary(row) for row in await self._summaries(project_id)]
 
     async def _summaries(self, project_id: str) -> list[Summary]:
-        return await in_thread(list_generations)(self._store.paths(project_id).snapshots, False)
+        return await in_thread(list_generations)(self._store.paths(project_id).snapshots, 0)
 
     async def snapshot(self, project_id: str) -> dict[str, Any]:
         """Take one now. `created` is false when nothing had changed since the last."""

@@ -17,6 +17,7 @@ from cognition_jupyter.memory.snapshots.manifest_file import Writer
 from cognition_jupyter.memory.snapshots.marker import HotMemory
 from cognition_jupyter.memory.snapshots.restore import Recovered, ensure_restored, restore
 from cognition_jupyter.memory.snapshots.take import take
+from cognition_jupyter.memory.snapshots.tree import Tree
 from cognition_jupyter.models import utcnow
 
 from .snapshot_support import contents, copy_of, fill, flip_byte, hot_memory, picture, wipe
@@ -142,7 +143,7 @@ GOOD = {"path": "a", "type": "directory", "mode": 0o700, "mtime_ns": 0}
         {**GOOD, "mode": -1},
         {**GOOD, "mode": 1 << 40},
         {**GOOD, "mode": True},
-        {**GOOD, "mtime_ns": 1 << 70},
+        {**GOOD, "mtime_ns": 1 << 93},
         {**GOOD, "mtime_ns": "1"},
         {**GOOD, "type": "device"},
         {**GOOD, "type": "file", "size": -1, "sha256": "0" * 64},
@@ -208,3 +209,23 @@ def test_generation_under_another_number_is_damaged(hot: HotMemory) -> None:
     wipe(hot)
     restored = ensure_restored(hot)
     assert restored is not None and restored.generation == 3
+
+
+@pytest.mark.parametrize("path", ["..", ".", "a/..", "a//b", "../files", "/"])
+def test_tree_goes_nowhere_but_down(tmp_path: Path, path: str) -> None:
+    (tmp_path / "top" / "a" / "b").mkdir(parents=True)
+    with Tree(tmp_path / "top") as tree, pytest.raises(OSError):
+        tree.go(path)
+
+
+def test_what_was_left_out_leads_recovery_nowhere(hot: HotMemory) -> None:
+    secret = hot.disk.parent / "secret"
+    secret.write_bytes(b"foo")
+    digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"  # of "foo"
+    file = {"type": "file", "mode": 0o600, "mtime_ns": 0, "size": 3, "sha256": digest}
+    out = {"path": "../../../secret", "type": "skipped", "why": "", "sha256": digest}
+    plant(hot, 1, {**file, "path": "loot"}, out)
+    wipe(hot)
+    restored = ensure_restored(hot)
+    assert restored is not None and restored.damaged
+    assert contents(hot.ram) == {}

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from cognition_jupyter.memory.snapshots.generations import list_generations, verify
+from cognition_jupyter.exceptions import NotFound
+from cognition_jupyter.memory.snapshots.generations import (
+    delete,
+    list_generations,
+    numbers,
+    verify,
+)
 from cognition_jupyter.memory.snapshots.marker import HotMemory
 from cognition_jupyter.memory.snapshots.scan import Limits
 from cognition_jupyter.memory.snapshots.take import take, thin
@@ -160,3 +166,23 @@ def test_files_that_come_go_grow_and_become_fifos(hot: HotMemory) -> None:
     for summary in list_generations(hot.disk):
         assert summary.bytes <= 1 << 20 and not summary.damaged
         assert verify(hot.disk, summary.number) == []
+
+
+def test_generation_that_is_thinned_while_it_is_read_is_not_damaged(hot: HotMemory) -> None:
+    (hot.ram / "a").mkdir()
+    moment, going_on = 0, True
+    while going_on:
+        moment += 1
+        (hot.ram / "a" / "file").write_bytes(b"x" * 5000 + b"%d" % moment)
+        number = take(hot, "x").generation or 0
+
+        def read(number: int = number) -> None:
+            assert not any(summary.damaged for summary in list_generations(hot.disk))
+            try:
+                assert verify(hot.disk, number) == []
+            except NotFound as error:
+                assert error.code == "snapshot_not_found"
+                assert number not in numbers(hot.disk)
+
+        going_on = acting_at(moment, read, lambda number=number: delete(hot.disk, number))
+    assert moment > 8

@@ -15,9 +15,10 @@ from cognition_jupyter.memory.snapshots.generations import (
     verify,
 )
 from cognition_jupyter.memory.snapshots.marker import HotMemory
+from cognition_jupyter.memory.snapshots.restore import ensure_restored
 from cognition_jupyter.memory.snapshots.take import take, thin
 
-from .snapshot_support import flip_byte, hot_memory
+from .snapshot_support import as_nobody, contents, copy_of, flip_byte, hot_memory, needs_root, wipe
 
 
 @pytest.fixture
@@ -118,3 +119,56 @@ def test_thinning_removes_directories(hot: HotMemory) -> None:
     assert thin(hot, keep=2, now=later) == [3, 2, 1]
     assert sorted(os.listdir(hot.disk)) == ["00000004", "00000005"]
     assert verify(hot.disk, 4) == verify(hot.disk, 5) == []
+
+
+def test_nothing_goes_for_ones_that_are_damaged_in_the_middle(hot: HotMemory) -> None:
+    for i in range(5):
+        (hot.ram / "file").write_bytes(b"%d" % i)
+        take(hot, "x")
+    for number in (3, 4, 5):
+        flip_byte(hot.disk / f"{number:08d}" / "manifest", 300)
+    assert thin(hot, keep=3) == []
+    assert thin(hot, keep=1) == [1]
+    wipe(hot)
+    restored = ensure_restored(hot)
+    assert restored is not None and restored.generation == 2
+    assert contents(hot.ram) == {"file": b"1"}
+
+
+def test_what_undoes_the_last_restore_stays() -> None:
+    old = NOW - timedelta(days=400)
+    summaries = [
+        Summary(n, old, reason) for n, reason in ((4, "x"), (3, "restore"), (2, "restore"), (1, ""))
+    ]
+    assert surplus(summaries, 1, NOW) == [2, 1]
+
+
+@needs_root
+def test_what_can_not_be_read_just_now_is_not_damaged(hot: HotMemory) -> None:
+    """A server without rights here; one of files that does not answer behaves the same."""
+    for i in range(3):
+        (hot.ram / "file").write_bytes(b"%d" % i)
+        take(hot, "x")
+    for path in (hot.disk.parent, hot.ram.parent, *hot.disk.parent.rglob("*")):
+        os.chown(path, 65534, 65534)
+    newest = hot.disk / "00000003"
+    os.chown(newest / "manifest", 0, 0)
+    os.chown(copy_of(hot, 2, "file"), 0, 0)
+    wipe(hot)
+    os.chown(hot.ram, 65534, 65534)
+
+    def work() -> None:
+        with pytest.raises(PermissionError):
+            ensure_restored(hot)
+        with pytest.raises(PermissionError):
+            verify(hot.disk, 2)
+        damaged = {s.number: s.damaged for s in list_generations(hot.disk)}
+        assert damaged == {3: "its manifest: Operation not permitted", 2: "", 1: ""}
+        assert thin(hot, keep=1) == [1]
+
+    as_nobody(work)
+    os.chown(newest / "manifest", 65534, 65534)
+    assert not any(summary.damaged for summary in list_generations(hot.disk))
+    restored = ensure_restored(hot)
+    assert restored is not None and restored.generation == 3
+    assert contents(hot.ram) == {"file": b"2"}

@@ -86,6 +86,9 @@ class Build:
         except OSError as error:
             self._leave_out(item.path, why(error))
             return
+        if no := self._budget.link(target):
+            self._leave_out(item.path, no)
+            return
         self._writer.line(link_line(quoted(item.path), status, target))
         self.totals.links += 1
 
@@ -95,7 +98,7 @@ class Build:
         if (
             line is not None
             and self._known.unchanged_by_times(line, key, status)
-            and self._shared(item)
+            and self._shared(item, status.st_size)
         ):
             self._add(line, status.st_size)
             return
@@ -127,22 +130,28 @@ class Build:
         if (entry.type, entry.size) != (FILE, status.st_size):
             return False
         digest = copy(fd, None, entry.size)[1]
-        if digest != entry.sha256 or not _equal(status, os.fstat(fd)) or not self._shared(item):
+        if digest != entry.sha256 or not _equal(status, os.fstat(fd)):
+            return False
+        if not self._shared(item, entry.size):
             return False
         start = file_start(key, status, entry.size, status.st_ctime_ns if certain else 0)
         self._add(start + file_end(digest), entry.size)
         return True
 
-    def _shared(self, item: Item) -> bool:
+    def _shared(self, item: Item, size: int) -> bool:
         """Make the file a hard link to the copy in the generation before, if that can be done."""
         if self._previous is None:
             return False
         parent = item.path.rpartition("/")[0]
         try:
+            source = self._previous.go(parent)
+            copied = os.stat(item.name, dir_fd=source, follow_symlinks=False)
+            if not stat.S_ISREG(copied.st_mode) or copied.st_size != size:
+                return False
             os.link(
                 item.name,
                 item.name,
-                src_dir_fd=self._previous.go(parent),
+                src_dir_fd=source,
                 dst_dir_fd=self._target.go(parent),
                 follow_symlinks=False,
             )

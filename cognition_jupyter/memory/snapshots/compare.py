@@ -56,6 +56,7 @@ class Known:
 
     def __init__(self, generation: Generation | None, incarnation: str, thorough: bool) -> None:
         self.lines = Lines()
+        self.damaged = False
         self._trusted = False
         if generation is None:
             return
@@ -66,7 +67,8 @@ class Known:
                 if not (some_skipped and is_skipped(line)):
                     self.lines.add(line)
         except Damaged:
-            self.lines = Lines()  # not written by us: nothing in it can be shared
+            self.lines = Lines()  # not written by us: nothing in it can be shared,
+            self.damaged = True  # and an empty directory is something else
 
     def unchanged_by_times(self, line: str, key: str, status: os.stat_result) -> bool:
         """Whether size, times and inode of a small file are the same and can be believed."""
@@ -83,15 +85,25 @@ class Known:
 
 def differs(source: Tree, known: Known, limits: Limits, left_out: LeftOut) -> bool:
     """Whether `source` holds anything else than `known`; stops at the first difference."""
+    if known.damaged:
+        return True
     matched = 0
-    for item in walk(source, Budget(limits)):
+    budget = Budget(limits)
+    for item in walk(source, budget):
         if item.status is None:
             left_out.add(item.path, item.why)
             continue
         key = quoted(item.path)
         line = known.lines.get(key)
         try:
-            same = _same(source, item, item.status, key, line, known)
+            if stat.S_ISLNK(item.status.st_mode):
+                target = os.readlink(item.name, dir_fd=source.fd)
+                if no := budget.link(target):
+                    left_out.add(item.path, no)
+                    continue
+                same = line == link_line(key, item.status, target)
+            else:
+                same = _same(source, item, item.status, key, line, known)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -111,8 +123,6 @@ def _same(
     """Whether what is there is what the line says. Raises OSError when it can't be read."""
     if stat.S_ISDIR(status.st_mode):
         return line is not None and line.startswith(directory_start(key, status))
-    if stat.S_ISLNK(status.st_mode):
-        return line == link_line(key, status, os.readlink(item.name, dir_fd=source.fd))
     if line is not None and known.unchanged_by_times(line, key, status):
         return True
     fd = open_regular(item.name, source.fd)

@@ -10,6 +10,7 @@ manifest. What is here may come from an import: it is read as carefully as hot m
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
@@ -26,17 +27,31 @@ from ...projects.tree import remove_tree
 from .manifest import FILE, Damaged, Entry, Header, Totals
 from .manifest_file import NAME, Reader
 from .scan import copy
-from .tree import Tree, open_regular, why
+from .tree import ROTTEN, Tree, damage, open_regular, why
 
 FILES = "files"
 TEMPORARY = ".tmp-"
 DAMAGED = "snapshot_damaged"
-_NUMBER = re.compile(r"[0-9]{8}")
+BEFORE_RESTORE = "restore"
+_NUMBER = re.compile(r"[0-9]{8}|[1-9][0-9]{8,14}")
 
 
 def directory_name(number: int) -> str:
     """Name of a generation's directory."""
     return f"{number:08d}"
+
+
+def next_number(disk: Path) -> int:
+    """The number of a generation that is newer than all that have a directory. Raises Conflict."""
+    number = max(numbers(disk), default=0) + 1
+    if not _NUMBER.fullmatch(directory_name(number)):
+        raise Conflict(f"There is no number for a snapshot after {number - 1}.", DAMAGED)
+    return number
+
+
+def _is_there(disk: Path, number: int) -> bool:
+    """Whether it still has a directory: who reads holds no lock, and older ones are deleted."""
+    return os.path.lexists(disk / directory_name(number))
 
 
 def numbers(disk: Path) -> list[int]:
@@ -74,19 +89,22 @@ class Generation:
             try:
                 copies = stack.enter_context(Tree(FILES, dir_fd=self._directory))
             except OSError as error:
-                why(error)
+                damage(error)
             yield copies
 
 
 @contextmanager
 def opened(disk: Path, number: int, check: bool = True) -> Iterator[Generation]:
-    """The generation `number`. Raises Damaged; with `check`, also for a wrong checksum."""
+    """The generation `number`. Raises Damaged; with `check`, also for a wrong checksum.
+
+    Raises OSError when it can't be read, which does not say that it never can be.
+    """
     with ExitStack() as stack:
         try:
             tree = stack.enter_context(Tree(disk / directory_name(number)))
             manifest = open_regular(NAME, tree.fd)
         except OSError as error:
-            raise Damaged(f"its manifest: {why(error)}") from None
+            raise Damaged(f"its manifest: {damage(error)}") from None
         stack.callback(os.close, manifest)
         reader = Reader(manifest, check)
         if reader.header.generation != number:
@@ -98,16 +116,24 @@ def opened(disk: Path, number: int, check: bool = True) -> Iterator[Generation]:
 def found(disk: Path, number: int) -> Iterator[Generation]:
     """The generation `number` for somebody who asked.
 
-    Raises NotFound (`snapshot_not_found`) and, also out of the `with` block, Conflict
-    (`snapshot_damaged`).
+    Raises NotFound (`snapshot_not_found`) and Conflict (`snapshot_damaged`), both also out of the
+    `with` block.
     """
     if number not in numbers(disk):
-        raise NotFound(f"There is no snapshot {number}.", "snapshot_not_found")
+        raise _not_found(number)
     try:
         with opened(disk, number) as generation:
             yield generation
-    except Damaged as error:
+    except (Damaged, Conflict) as error:
+        if not _is_there(disk, number):
+            raise _not_found(number) from None
+        if isinstance(error, Conflict):
+            raise
         raise Conflict(f"Snapshot {number} is damaged: {error}.", DAMAGED) from None
+
+
+def _not_found(number: int) -> NotFound:
+    return NotFound(f"There is no snapshot {number}.", "snapshot_not_found")
 
 
 @contextmanager
@@ -124,7 +150,10 @@ def newest_whole(disk: Path) -> Iterator[Generation | None]:
 
 @dataclass(frozen=True)
 class Summary:
-    """A generation in a list. Of a damaged one only `number` and why are known."""
+    """A generation in a list. Of a damaged one only `number` and why are known.
+
+    `unread`: it could not be read just now, and may be whole.
+    """
 
     number: int
     taken_at: datetime | None = None
@@ -133,18 +162,28 @@ class Summary:
     bytes: int = 0
     skipped: int = 0
     damaged: str = ""
+    unread: bool = False
 
 
-def list_generations(disk: Path, check: bool = True) -> list[Summary]:
-    """All generations, newest first. Without `check` only both ends of each manifest are read."""
-    summaries = []
+def list_generations(disk: Path, checked: float = math.inf) -> list[Summary]:
+    """All generations, newest first. The checksums of the first `checked` whole ones are checked.
+
+    Of the others only both ends of the manifest are read.
+    """
+    summaries: list[Summary] = []
+    whole = 0
     for number in numbers(disk):
         try:
-            with opened(disk, number, check) as generation:
+            with opened(disk, number, whole < checked) as generation:
                 header, totals = generation.header, generation.totals
         except Damaged as error:
-            summaries.append(Summary(number, damaged=str(error)))
+            if _is_there(disk, number):
+                summaries.append(Summary(number, damaged=str(error)))
             continue
+        except OSError as error:
+            summaries.append(Summary(number, damaged=f"its manifest: {why(error)}", unread=True))
+            continue
+        whole += 1
         skipped = totals.skipped + totals.unnamed
         summaries.append(
             Summary(number, header.taken_at, header.reason, totals.files, totals.bytes, skipped)
@@ -156,21 +195,24 @@ def list_generations(disk: Path, check: bool = True) -> list[Summary]:
 
 
 def copy_verified(files: Tree | None, path: str, entry: Entry, target: int | None) -> str:
-    """Copy what `files` has as `path` if it is what `entry` says; why it is not, or ''."""
+    """Copy what `files` has as `path` if it is what `entry` says; why it is not, or ''.
+
+    Raises OSError when it can't be read, which does not say that it never can be.
+    """
     if files is None:
         return "the copies of its generation are gone"
     parent, _, name = path.rpartition("/")
     try:
         source = open_regular(name, files.go(parent))
     except OSError as error:
-        return why(error)
+        return damage(error, ROTTEN)
     try:
         size = os.fstat(source).st_size
         if size != entry.size:
             return f"it has {size} bytes instead of {entry.size}"
         done, digest = copy(source, target, size)
     except OSError as error:
-        return why(error)
+        return damage(error, ROTTEN)
     finally:
         os.close(source)
     if done != size or digest != entry.sha256:
@@ -190,7 +232,10 @@ def verify(disk: Path, number: int) -> list[Problem]:
     with found(disk, number) as generation, generation.files() as files:
         entries = (entry for entry in generation.reader.entries() if entry.type == FILE)
         checked = ((e.path, copy_verified(files, e.path, e, None)) for e in entries)
-        return [Problem(path, problem) for path, problem in checked if problem]
+        problems = [Problem(path, problem) for path, problem in checked if problem]
+    if problems and not _is_there(disk, number):
+        raise _not_found(number)
+    return problems
 
 
 # -- deleting --------------------------------------------------------------------------------
@@ -222,14 +267,16 @@ def surplus(
 
     Kept are the newest `keep` (at least one), then the last of each hour for `hourly`, the last of
     each day for `daily`. Damaged ones may hold the only good copy of a file: they are kept until
-    `keep` whole ones are newer.
+    `keep` whole ones are newer. Always kept is what could not be read just now, and the newest that
+    was taken before a restore: it is what undoes that.
     """
+    undo = next((s.number for s in summaries if s.reason == BEFORE_RESTORE), None)
     kept = 0
     seen: set[str] = set()
     doomed = []
     for summary in summaries:
         if summary.taken_at is None:
-            if kept >= max(keep, 1):
+            if not summary.unread and kept >= max(keep, 1):
                 doomed.append(summary.number)
             continue
         age = now - summary.taken_at
@@ -237,7 +284,7 @@ def surplus(
         bucket = hour if age < hourly else hour[:10]
         if kept < max(keep, 1):
             kept += 1
-        elif age >= daily or bucket in seen:
+        elif summary.number != undo and (age >= daily or bucket in seen):
             doomed.append(summary.number)
         seen |= {hour, hour[:10]}
     return doomed

@@ -24,12 +24,12 @@ import re
 import stat
 import sys
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 
 from ...models import format_time
-from .scan import PATH_MAX
+from .tree import PATH_MAX
 
 VERSION = 1
 FILE, DIRECTORY, LINK, SKIPPED = "file", "directory", "link", "skipped"
@@ -38,7 +38,7 @@ _AFTER_PATH = '","type":"'  # can't be inside a path: quotes are escaped there
 _BEFORE_PATH = len('{"path":')
 _UTF8 = sys.getfilesystemencoding().lower() in ("utf-8", "utf8")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_INT64 = range(-(1 << 63), 1 << 63)
+_TIMES = range(-(1 << 63) * 10**9, (1 << 63) * 10**9)  # what the kernel takes, in nanoseconds
 _SIZES = range(1 << 63)
 _MODES = range(0o10000)
 
@@ -75,13 +75,13 @@ class Header:
                 raise ValueError
             return cls(
                 _number(found["generation"], _SIZES),
-                taken_at,
-                _text(found["root"]),
-                _text(found["reason"]),
-                _text(found["incarnation"]),
+                taken_at.astimezone(timezone.utc),
+                _unicode(found["root"]),
+                _unicode(found["reason"]),
+                _unicode(found["incarnation"]),
                 _number(found["since_full"], _SIZES),
             )
-        except (ValueError, KeyError):
+        except (ValueError, KeyError, OverflowError):  # the last for a time before the year 1
             raise Damaged("its header can't be read") from None
 
 
@@ -208,9 +208,11 @@ def parse(line: str) -> Entry:
         kind = found["type"]
         path = _native(_text(found["path"]))
         if kind == SKIPPED:
-            return Entry(path, kind, why=_text(found["why"]))
-        _check_path(path)
-        mtime_ns = _number(found["mtime_ns"], _INT64)
+            if path:  # '' for the top itself; what was left out may be one name too long
+                _check_path(path, PATH_MAX + 256)
+            return Entry(path, kind, why=_unicode(found["why"]))
+        _check_path(path, PATH_MAX)
+        mtime_ns = _number(found["mtime_ns"], _TIMES)
         if kind == LINK:
             target = _native(_text(found["target"]))
             if not 0 < len(os.fsencode(target)) <= PATH_MAX or "\0" in target:
@@ -244,15 +246,22 @@ def _text(value: object) -> str:
     return value
 
 
+def _unicode(value: object) -> str:
+    """A text that can be written anywhere; in paths alone stand halves of surrogates."""
+    text = _text(value)
+    text.encode()
+    return text
+
+
 def _number(value: object, allowed: range) -> int:
     if type(value) is not int or value not in allowed:
         raise ValueError
     return value
 
 
-def _check_path(path: str) -> None:
+def _check_path(path: str, longest: int) -> None:
     raw = os.fsencode(path)
-    if len(raw) > PATH_MAX or b"\0" in raw:
+    if len(raw) > longest or b"\0" in raw:
         raise ValueError
     for part in raw.split(b"/"):
         if part in (b"", b".", b"..") or len(part) > 255:

@@ -6,23 +6,30 @@ import hashlib
 import os
 from collections.abc import Iterator
 
-from .manifest import Damaged, Entry, Header, Totals, parse, quoted_path_of
+from .manifest import DIRECTORY, FILE, LINK, Damaged, Entry, Header, Totals, parse, quoted_path_of
 from .scan import write_all
 
 NAME = "manifest"
 
 _LONGEST_LINE = 1 << 16  # two paths, six characters a byte
-_LARGEST = 1 << 29
+# What Limits allow fits: 250,000 lines of at most 256 characters without their paths and targets,
+# 32 MiB of those, and the thousand that are named as left out, which may stand there twice.
+_LARGEST = 1 << 27
+_MOST_LINES = 1 << 18
 _BUFFER = 1 << 17
 _CHECKSUM = ',"sha256":"'
 
 
 class Writer:
-    """Writes a manifest to `fd`, line by line. Syncing is the caller's."""
+    """Writes a manifest to `fd`, line by line. Syncing is the caller's.
+
+    Raises Damaged when it becomes larger than a reader takes.
+    """
 
     def __init__(self, fd: int, header: Header) -> None:
         self._fd = fd
         self._digest = hashlib.sha256()
+        self._size = 0
         # No io.BufferedWriter: collected late, it would flush to whatever has the number by then.
         self._buffer = bytearray()
         self.line(header.line())
@@ -41,6 +48,9 @@ class Writer:
         self._flush()
 
     def _flush(self) -> None:
+        self._size += len(self._buffer)
+        if self._size > _LARGEST:
+            raise Damaged("its manifest is too large")
         self._digest.update(self._buffer)
         write_all(self._fd, bytes(self._buffer))
         self._buffer.clear()
@@ -110,12 +120,16 @@ class Reader:
         return digest.hexdigest()
 
     def lines(self) -> Iterator[str]:
-        """The lines between the first and the last, one after the other."""
+        """The lines between the first and the last. Raises Damaged when there are too many."""
         os.lseek(self._fd, 0, os.SEEK_SET)
         with open(self._fd, "rb", buffering=_BUFFER, closefd=False) as file:
             at = len(file.readline(_LONGEST_LINE))
+            count = 0
             while at < self._end and (raw := file.readline(_LONGEST_LINE)):
                 at += len(raw)
+                count += 1
+                if count > _MOST_LINES:
+                    raise Damaged("its manifest has too many lines")
                 yield raw[:-1].decode("ascii", "replace")
 
     def by_path(self) -> Lines:
@@ -128,3 +142,20 @@ class Reader:
     def entries(self) -> Iterator[Entry]:
         """The lines as entries. Raises Damaged when it comes to one that is wrong."""
         return map(parse, self.lines())
+
+
+def read_back(fd: int, written: Totals) -> None:
+    """Raise Damaged unless the manifest open as `fd` gives every entry that was written."""
+    found = Totals(unnamed=written.unnamed)
+    for entry in Reader(fd).entries():
+        if entry.type == FILE:
+            found.files += 1
+            found.bytes += entry.size
+        elif entry.type == DIRECTORY:
+            found.directories += 1
+        elif entry.type == LINK:
+            found.links += 1
+        else:
+            found.skipped += 1
+    if found != written:
+        raise Damaged("its manifest does not hold what was written")

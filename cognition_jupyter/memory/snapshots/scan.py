@@ -15,13 +15,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .tree import Tree, why
+from ..directory import is_temporary
+from .manifest import quoted
+from .tree import PATH_MAX, Tree, why
 
 _PIECE = 1 << 18
 _HOLE = 4096
 _TICK = 0.004  # seconds; the kernel's clock for files goes by 1 to 10 ms
+_AHEAD = 20_000_000  # nanoseconds; a time beyond them is no tick, the clock was set back
+_ABANDONED = 60  # seconds after which a file that a write has not finished never will be
 _CLOCK_REALTIME_COARSE = 5  # which is this one: linux/time.h
-PATH_MAX = 4095  # bytes without the closing NUL, limits.h: no program can open a longer one by name
 
 
 def copy(source: int, target: int | None, size: int) -> tuple[int, str]:
@@ -61,8 +64,11 @@ def settled(fd: int) -> tuple[os.stat_result, bool]:
     """
     for _ in range(4):
         status = os.fstat(fd)
-        if status.st_ctime_ns < time.clock_gettime_ns(_CLOCK_REALTIME_COARSE):
+        ahead = status.st_ctime_ns - time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+        if ahead < 0:
             return status, True
+        if ahead > _AHEAD:
+            break
         time.sleep(_TICK)
     return status, False
 
@@ -76,7 +82,7 @@ class Limits:
 
     files: int = 250_000  # entries of any kind
     bytes: int = 1 << 30  # of all files together, as their sizes say
-    names: int = 64 << 20  # characters of all paths together
+    names: int = 32 << 20  # characters of all paths and links together, as the manifest has them
 
 
 class Budget:
@@ -91,11 +97,19 @@ class Budget:
     def entry(self, path: str) -> str:
         """Take one entry; why it can't be, or ''."""
         self.entries -= 1
-        self.names -= len(path)
+        self.names -= len(quoted(path))
         if self.entries < 0:
             return f"there are more than {self.limits.files} entries: the rest is left out"
         if self.names < 0:
             return f"paths are longer than {self.limits.names} together: the rest is left out"
+        return ""
+
+    def link(self, target: str) -> str:
+        """Take what a symbolic link says; why it can't be, or ''."""
+        size = len(quoted(target))
+        if size > self.names:
+            return f"paths are longer than {self.limits.names} together"
+        self.names -= size
         return ""
 
     def file(self, size: int) -> str:
@@ -144,6 +158,8 @@ def walk(tree: Tree, budget: Budget) -> Iterator[Item]:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
                         continue
+                    if is_temporary(entry.name) and _is_abandoned(status):
+                        continue
                     reason = _refused(inner, status, device, budget)
                     if reason:
                         yield Item(inner, entry.name, None, reason)
@@ -155,6 +171,12 @@ def walk(tree: Tree, budget: Budget) -> Iterator[Item]:
         except OSError as error:
             if error.errno != errno.ENOENT:
                 yield Item(path, name, None, why(error))
+
+
+def _is_abandoned(status: os.stat_result) -> bool:
+    """Whether a file with a temporary name was left by a write that was killed."""
+    old = status.st_mtime < time.time() - _ABANDONED
+    return old and stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
 def _cut_off(path: str, end: str, pending: list[tuple[int, str]]) -> Iterator[Item]:
@@ -170,9 +192,10 @@ def _refused(path: str, status: os.stat_result, device: int, budget: Budget) -> 
     """Why an entry can't be taken; ''."""
     if len(path) * 4 > PATH_MAX and len(os.fsencode(path)) > PATH_MAX:
         return f"its path is longer than {PATH_MAX} bytes"
-    if status.st_dev != device:
-        return "it is on another file system"
     kind = stat.S_IFMT(status.st_mode)
+    # Of directories only: the files of one overlay may be on several devices.
+    if kind == stat.S_IFDIR and status.st_dev != device:
+        return "it is on another file system"
     if kind == stat.S_IFREG:
         return budget.file(status.st_size)
     if kind in (stat.S_IFDIR, stat.S_IFLNK):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,6 +22,7 @@ from .build import Build
 from .compare import Known, LeftOut, Skipped, differs
 from .durable import storage_full, sync_tree
 from .generations import (
+    DAMAGED,
     FILES,
     TEMPORARY,
     Generation,
@@ -29,13 +30,14 @@ from .generations import (
     directory_name,
     list_generations,
     newest_whole,
-    numbers,
+    next_number,
     remove_leftovers,
     surplus,
+    verify,
 )
-from .manifest import Header
-from .manifest_file import NAME, Writer
-from .marker import COMPLETE, HotMemory, Marker, complete_marker, write_marker
+from .manifest import Damaged, Header
+from .manifest_file import NAME, Writer, read_back
+from .marker import COMPLETE, RESTORING, HotMemory, Marker, complete_marker, read_marker
 from .scan import Limits
 from .tree import Tree
 
@@ -74,8 +76,9 @@ def take(
     Every `full_every` generations one shares no copies with those before it. `thorough` compares
     all content, whatever the times say: for a snapshot after which the RAM may go.
 
-    Raises Conflict (`memory_not_restored`) when the directory in RAM is not whole, StorageFull,
-    RuntimeUnavailable (`locked`), OSError; the older generations are unharmed then.
+    Raises Conflict (`memory_not_restored`) when the directory in RAM is not whole, Conflict
+    (`snapshot_damaged`) when what was written can't be read, StorageFull, RuntimeUnavailable
+    (`locked`), OSError; the older generations are unharmed then.
     """
     with storage_full("No snapshot was taken"), locked(hot.lock, lock_timeout):
         marker = complete_marker(hot)
@@ -90,26 +93,54 @@ def take(
 def release(
     hot: HotMemory, in_use: Callable[[], bool], *, lock_timeout: float = LOCK_TIMEOUT
 ) -> Taken | None:
-    """Take a thorough snapshot and free the RAM; None when it has to stay.
+    """Take a thorough snapshot, read it back and free the RAM; None when that has to stay.
 
-    It stays when something in it can't be kept on disk, or when it is `in_use`: asked when the
-    marker is gone, so that who starts to use it either is seen or waits. Raises as `take`.
+    It stays when something in it can't be kept on disk, in the middle of a restore, or when it is
+    `in_use`: asked when the marker is gone, so that who starts to use it either is seen or waits.
+    Raises as `take`; the RAM stays then.
     """
     with storage_full("Hot memory stays in RAM"), locked(hot.lock, lock_timeout):
-        marker = complete_marker(hot)
+        marker = read_marker(hot)
         taken = Taken(None, False)
-        if marker is not None:  # what is not whole is not worth its RAM
-            taken = _take(hot, marker, "release", thorough=True)
+        if marker is not None and marker.state == RESTORING:
+            return None  # a part of it may be nowhere else
+        if marker is not None and marker.state == COMPLETE:  # nothing else is worth its RAM
+            taken = _take_verified(hot, marker)
             if taken.skipped or taken.unnamed:
                 return None
-        hot.marker.unlink(missing_ok=True)
-        if in_use():
-            if marker is not None:
-                write_marker(hot, marker.generation, COMPLETE)
+        aside = hot.marker.with_name(f".{hot.marker.name}.aside.tmp")  # goes with the next marker
+        aside.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.rename(hot.marker, aside)
+        stays = True
+        try:
+            stays = in_use()
+        finally:
+            if stays:
+                with suppress(FileNotFoundError):
+                    os.rename(aside, hot.marker)
+        if stays:
             return None
         hot.remove_leftovers()
         remove_tree(hot.ram)
+        aside.unlink(missing_ok=True)
     return taken
+
+
+def _take_verified(hot: HotMemory, marker: Marker) -> Taken:
+    """A thorough snapshot of which every copy was read; a full one where the disk has damage."""
+    for full_every in (FULL_EVERY, 0):
+        taken = _take(hot, marker, "release", full_every=full_every, thorough=True)
+        if taken.generation is None or _is_whole(hot, taken.generation):
+            return taken
+    raise Conflict(f"Snapshot {taken.generation} is damaged as soon as it is written.", DAMAGED)
+
+
+def _is_whole(hot: HotMemory, number: int) -> bool:
+    try:
+        return not verify(hot.disk, number)
+    except Conflict:
+        return False
 
 
 def _take(
@@ -120,18 +151,21 @@ def _take(
     full_every: int = FULL_EVERY,
     thorough: bool = False,
 ) -> Taken:
-    """The snapshot itself; the caller holds the lock."""
+    """The snapshot itself, with `full_every` 0 in any case; the caller holds the lock."""
     hot.remove_leftovers()
     remove_leftovers(hot.disk)
     with newest_whole(hot.disk) as previous, Tree(hot.ram) as source:
         known = Known(previous, marker.incarnation, thorough)
         try:
             left_out = LeftOut()
-            if not differs(source, known, limits, left_out):
+            if full_every and not differs(source, known, limits, left_out):
                 return _unchanged(previous, left_out)
-            since_full = previous.header.since_full + 1 if previous else 0
+            since_full = 0
+            # After a restore all is copied: some of it may have come from another generation.
+            if previous is not None and previous.header.incarnation == marker.incarnation:
+                since_full = previous.header.since_full + 1
             header = Header(
-                generation=max(numbers(hot.disk), default=0) + 1,
+                generation=next_number(hot.disk),
                 taken_at=utcnow(),
                 root=hot.root_uuid,
                 reason=reason,
@@ -160,25 +194,28 @@ def _create(
     previous: Generation | None,
     limits: Limits,
 ) -> Taken:
-    """Build the generation of that header, sync it, rename it into place."""
+    """Build the generation of that header, sync it, read it back, rename it into place."""
     temporary = hot.disk / f"{TEMPORARY}{secrets.token_hex(8)}"
     temporary.mkdir(mode=0o700)
     try:
         with Tree(temporary) as top:
             os.mkdir(FILES, 0o700, dir_fd=top.fd)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL
             manifest = os.open(NAME, flags, 0o400, dir_fd=top.fd)
             try:
                 writer = Writer(manifest, header)
                 shared = previous if header.since_full else None
                 build = _copied(source, top, writer, known, shared, limits)
                 writer.finish(build.totals)
+                sync_tree(top)
+                read_back(manifest, build.totals)
             finally:
                 os.close(manifest)
-            sync_tree(top)
         os.rename(temporary, hot.disk / directory_name(header.generation))
-    except BaseException:
+    except BaseException as error:
         remove_tree(temporary)
+        if isinstance(error, Damaged):  # nobody could read it: better no snapshot, and loudly
+            raise Conflict(f"No snapshot was taken: {error}.", DAMAGED) from None
         raise
     fsync_directory(hot.disk)
     totals = build.totals
@@ -224,7 +261,8 @@ def thin(
     """
     with locked(hot.lock, lock_timeout):
         remove_leftovers(hot.disk)
-        doomed = surplus(list_generations(hot.disk, check=False), keep, now or utcnow())
+        # The newest are to be what they say, before anything is given up for them.
+        doomed = surplus(list_generations(hot.disk, max(keep, 1)), keep, now or utcnow())
         for number in doomed:
             delete(hot.disk, number)
     return doomed

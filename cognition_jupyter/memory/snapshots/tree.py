@@ -15,6 +15,20 @@ from types import TracebackType
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK
 _REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT)
+# What stays as it is however often one looks. Anything else, as a lack of rights or a file server
+# that does not answer, may be over in a moment.
+_FOR_GOOD = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.EINVAL,  # also what open_regular says
+    errno.ENXIO,  # a socket
+    errno.ENAMETOOLONG,
+    errno.EILSEQ,
+)
+ROTTEN = (errno.EIO, errno.EBADMSG, errno.EUCLEAN)  # says a disk of bytes it can't read any more
+PATH_MAX = 4095  # bytes without the closing NUL, limits.h: no program can open a longer one by name
 _KEPT_OPEN = 32  # directories of a chain, besides its top
 
 
@@ -86,6 +100,8 @@ class Tree:
     def enter(self, name: str) -> os.stat_result:
         """Move into the directory `name` and return its status. Raises OSError; never a link."""
         self._path = None
+        if name in ("", ".", ".."):  # would lead out, or nowhere
+            raise OSError(errno.EINVAL, "it is not the name of a directory")
         fd, status, lent = _open_owned(name, _DIRECTORY, self.fd, 0o500)
         self._names.append(name)
         self._fds.append(fd)
@@ -208,5 +224,16 @@ def why(error: OSError) -> str:
     because we ran out of descriptors, memory or disk.
     """
     if error.errno in _OURS:
+        raise error
+    return error.strerror or str(error)
+
+
+def damage(error: OSError, more: tuple[int, ...] = ()) -> str:
+    """What an error says about something on our own disk, as part of a sentence.
+
+    It is raised again unless it is for good (or one of `more`): nothing may pass for damaged, and
+    be given up, because of something that is over in a moment.
+    """
+    if error.errno not in _FOR_GOOD and error.errno not in more:
         raise error
     return error.strerror or str(error)
