@@ -83,7 +83,7 @@ class Round:
         expect(found.created is created and found.files == FILES and not found.skipped)
 
     def _restore(self) -> None:
-        expect(restore(self._hot, 2).files == FILES)
+        expect(restore(self._hot, 2)[0].files == FILES)
 
     def _ensure_restored(self) -> None:
         found = ensure_restored(self._hot)

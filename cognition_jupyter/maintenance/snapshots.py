@@ -8,6 +8,7 @@ from traitlets.config import LoggingConfigurable
 from ..environment import environment_default
 from ..exceptions import BrokenProject, CognitionError, NotFound
 from ..memory.hot import HotMemories
+from ..projects.files import in_thread
 from ..projects.store import ProjectStore
 
 
@@ -54,6 +55,9 @@ class MemorySnapshots(LoggingConfigurable):
         try:
             live = bool((await self._store.get(project_id)).live_sessions)
         except NotFound:
+            # Not when the root's disk is away: what is in RAM may be nowhere else.
+            if not await in_thread(self._store.directory.lacks)(project_id):
+                raise
             await self._hot.forget(project_id)
             return
         except BrokenProject:  # who knows whether anybody uses it

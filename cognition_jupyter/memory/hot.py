@@ -20,7 +20,7 @@ from .ram import RamDirectories
 from .routes import MemorySettings
 from .shapes import MIB
 from .snapshots import restore as restoring
-from .snapshots.marker import HotMemory, boot_id
+from .snapshots.marker import RESTORING, HotMemory, boot_id, read_marker
 from .snapshots.restore import Restored
 from .snapshots.take import Taken, release, take, thin
 
@@ -96,10 +96,9 @@ class HotMemories(LoggingConfigurable):
         return restored, before
 
     def _restore(self, project_id: str, generation: int) -> tuple[Restored, Taken]:
-        hot = self.of(project_id)
         with locked(writers_lock(self._store.paths(project_id))):
-            before = take(hot, "restore", thorough=True)
-            return restoring.restore(hot, generation), before
+            self.ensure_now(project_id)  # another process may just have released it
+            return restoring.restore(self.of(project_id), generation)
 
     # -- before it may go ------------------------------------------------------------------
 
@@ -142,6 +141,9 @@ class HotMemories(LoggingConfigurable):
     def _release(self, project_id: str) -> bool:
         hot = self.of(project_id)
         with locked(writers_lock(self._store.paths(project_id))):
+            marker = read_marker(hot)
+            if marker is not None and marker.state == RESTORING:
+                self.ensure_now(project_id)  # which keeps what is there
             # A session has its record before it looks whether its memory is whole.
             taken = release(hot, lambda: self._in_use(project_id))
         if taken is None:
@@ -223,6 +225,8 @@ class HotMemories(LoggingConfigurable):
 
     def _log_restored(self, project_id: str, restored: Restored) -> None:
         head = f"Memory of {project_id}"
+        if message := _found(restored):
+            self.log.warning("%s: %s", head, message)
         for number, problem in restored.damaged:
             self.log.error("%s: snapshot %d is damaged: %s", head, number, problem)
         for one in restored.recovered:
@@ -235,11 +239,28 @@ class HotMemories(LoggingConfigurable):
             self.log.info("%s: snapshot %d was restored", head, restored.generation)
 
     def _tell_restored(self, project_id: str, restored: Restored) -> None:
+        if restored.unsaved is not None:
+            self.tell_failure(project_id, "restore", restored.unsaved)
         if restored.generation is None and not restored.damaged:
             return
         numbers = _numbers(restored.generation, restored.files, restored.bytes)
         data = {"project_id": project_id, **numbers, "lost_files": len(restored.lost)}
+        if message := _found(restored):
+            data["message"] = message
         self.emit("restored", data | problems(restored, NAMED))
+
+
+def _found(restored: Restored) -> str:
+    """What a restore that nobody asked for found in RAM and kept, as a sentence; or ''."""
+    if restored.asked or restored.kept is None:
+        return ""
+    what = (
+        f"Another server, with a RAM of its own, has made snapshot {restored.generation} since; it "
+        "was restored"
+        if restored.elsewhere
+        else "A restore was interrupted and done again"
+    )
+    return f"{what}. What was in RAM is kept as snapshot {restored.kept.generation}."
 
 
 def problems(restored: Restored, most: int) -> dict[str, Any]:

@@ -147,6 +147,23 @@ class Root:
                 marker["runtime"] = runtime
                 write_durably(self.path / MARKER, json.dumps(marker).encode())
 
+    def lacks(self, project_id: str) -> bool:
+        """Whether the root is there, is the one that was opened, and has no such project."""
+        try:
+            top = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return False
+        try:  # all by one descriptor: its disk may come and go meanwhile
+            if json.loads(read_bounded(MARKER, MAX_MARKER_BYTES, dir_fd=top))["uuid"] == self.uuid:
+                os.stat(project_id, dir_fd=top, follow_symlinks=False)
+        except FileNotFoundError as error:
+            return bool(error.filename == project_id)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            pass
+        finally:
+            os.close(top)
+        return False
+
     def lock(self) -> AbstractContextManager[None]:
         """Hold while names are added to the root or taken out of it."""
         return locked(self._locks / "root.lock")

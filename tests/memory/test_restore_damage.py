@@ -32,7 +32,7 @@ def hot() -> Iterator[HotMemory]:
 def test_flipped_byte_in_a_copy_that_all_share(hot: HotMemory) -> None:
     fill(hot)
     flip_byte(copy_of(hot, 2, "notes/stays"), 3000)
-    restored = restore(hot, 3)
+    restored = restore(hot, 3)[0]
     assert [(p.path, p.why) for p in restored.lost] == [("notes/stays", "its checksum is wrong")]
     assert not restored.recovered
     assert contents(hot.ram) == {"changes": b"333"}
@@ -45,18 +45,18 @@ def test_damaged_copy_comes_from_the_newest_other_that_verifies(hot: HotMemory) 
         (hot.ram / "other").write_bytes(b"%d" % i)
         take(hot, "x", full_every=2)  # 1 and 2 share a copy, 3 and 4, 5 and 6
     flip_byte(copy_of(hot, 5, "file"))
-    restored = restore(hot, 6)
+    restored = restore(hot, 6)[0]
     assert restored.recovered == [Recovered("file", "its checksum is wrong", 4)]
     assert contents(hot.ram)["file"] == b"content"
     copy_of(hot, 4, "file").unlink()
-    assert restore(hot, 6).recovered[0].generation == 3
+    assert restore(hot, 6)[0].recovered[0].generation == 3
     flip_byte(copy_of(hot, 3, "file"))
-    restored = restore(hot, 6)
+    restored = restore(hot, 6)[0]
     assert restored.recovered[0].generation == 2
     assert (restored.files, restored.lost) == (2, [])
     # Also from a generation whose own manifest is damaged: the copy has the right digest.
     flip_byte(hot.disk / "00000002" / "manifest", 200)
-    assert restore(hot, 6).recovered[0].generation == 2
+    assert restore(hot, 6)[0].recovered[0].generation == 2
 
 
 def test_damaged_copy_comes_from_another_path(hot: HotMemory) -> None:
@@ -68,7 +68,7 @@ def test_damaged_copy_comes_from_another_path(hot: HotMemory) -> None:
     take(hot, "x", full_every=1)
     flip_byte(copy_of(hot, 2, "is here"))
     copy_of(hot, 2, "twice").unlink()
-    restored = restore(hot, 2)
+    restored = restore(hot, 2)[0]
     assert not restored.lost
     assert {(r.path, r.generation) for r in restored.recovered} == {("is here", 1), ("twice", 2)}
     assert contents(hot.ram)["is here"] == b"content " * 10
@@ -91,12 +91,12 @@ def test_damage_of_every_kind_is_named(hot: HotMemory, tmp_path: Path) -> None:
     copy_of(hot, 1, "link").symlink_to(tmp_path / "secret")
     os.mkfifo(copy_of(hot, 1, "fifo"))
     copy_of(hot, 1, "directory").mkdir()
-    restored = restore(hot, 1)
+    restored = restore(hot, 1)[0]
     assert sorted(problem.path for problem in restored.lost) == sorted(names)
     assert all(problem.why for problem in restored.lost)
     assert contents(hot.ram) == {"good": b"good"}
     shutil.rmtree(hot.disk / "00000001" / "files")
-    restored = restore(hot, 1)
+    restored = restore(hot, 1)[0]
     assert len(restored.lost) == 7 and restored.generation == 1
 
 
@@ -110,7 +110,7 @@ def test_recovered_files_leave_their_directories_times(hot: HotMemory) -> None:
     take(hot, "x", full_every=1)
     before = picture(hot.ram)
     copy_of(hot, 2, "a/b/file").unlink()
-    assert restore(hot, 2).recovered
+    assert restore(hot, 2)[0].recovered
     assert picture(hot.ram) == before
 
 
@@ -189,7 +189,7 @@ def test_manifest_that_goes_through_a_link_leads_nowhere(hot: HotMemory, tmp_pat
     (files / "whole").write_bytes(b"foo")
     (files / "link").symlink_to(tmp_path / "files")
     (tmp_path / "files" / "file").write_bytes(b"foo")
-    restored = restore(hot, 1)
+    restored = restore(hot, 1)[0]
     assert contents(hot.ram) == {"whole": b"foo"}
     assert sorted(p.path for p in restored.lost) == [
         "a",

@@ -72,7 +72,7 @@ def test_what_is_no_file_is_named(hot: HotMemory) -> None:
     named = [json.loads(line) for line in lines if '"skipped",' in line]
     assert {entry["path"]: entry["why"] for entry in named} == expected
     assert list_generations(hot.disk)[0].skipped == len(expected)
-    restored = restore(hot, 1)
+    restored = restore(hot, 1)[0]
     assert (restored.files, restored.lost) == (1, [])
     assert os.listdir(hot.ram) == ["file"]
 
@@ -93,7 +93,7 @@ def test_any_name_comes_back(hot: HotMemory) -> None:
     assert take(hot, "x").generation == 2
     wipe(hot)
     ensure_restored(hot)
-    restored = restore(hot, 1)
+    restored = restore(hot, 1)[0]
     assert not restored.lost and not restored.recovered
     assert picture(hot.ram) == before
 

@@ -155,7 +155,8 @@ def kill_restores(hot: HotMemory, points: int | None, asked: bool) -> int:
             assert again is None or (again.generation == 1 and now == first)
         else:
             assert now == second
-        assert take(hot, "x").generation in (1, 2, 3, None)
+        # What was there, the result, and what this finds: a killed one may have made two.
+        assert take(hot, "x").generation in (1, 2, 3, 4, None)
         assert not hot.new.exists() and not hot.old.exists()
         for summary in list_generations(hot.disk):
             if summary.number > 2:

@@ -58,7 +58,7 @@ def test_owner_without_rights_to_its_own_files(hot: HotMemory) -> None:
         assert (taken.files, taken.skipped) == (3, [])
         assert not take(hot, "x").created
         for _ in range(2):  # the second time such directories stand in the way
-            restored = restore(hot, 1)
+            restored = restore(hot, 1)[0]
             assert (restored.files, restored.lost) == (3, [])
         assert not take(hot, "x").created
         assert not hot.old.exists() and not hot.new.exists()

@@ -12,10 +12,14 @@ import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ...projects.files import read_bounded, remove_temporary_files, write_durably
+from ...projects.files import read_bounded, remove_temporary_files
 from ...projects.tree import remove_tree
+from .generations import numbers, opened
+from .manifest import Damaged
+from .scan import write_all
 
-COMPLETE, RESTORING = "complete", "restoring"
+# Being replaced: what was there, here or in `old`, counts ("restoring") or does not ("filling").
+COMPLETE, RESTORING, FILLING = "complete", "restoring", "filling"
 _LARGEST = 4096
 
 
@@ -57,6 +61,9 @@ class HotMemory:
 
     def make(self) -> None:
         """Make `ram` if it is missing. The caller holds the lock."""
+        if not self.ram.exists():
+            # The new directory may get the inode of the one that the marker is about.
+            self.marker.unlink(missing_ok=True)
         self.ram.mkdir(mode=0o700, exist_ok=True)
         if self.user is not None and os.geteuid() == 0:
             os.chown(self.ram, *self.user, follow_symlinks=False)
@@ -70,7 +77,11 @@ class HotMemory:
 
 @dataclass(frozen=True)
 class Marker:
-    """What the marker file says. `incarnation` is one life of the directory's content."""
+    """What the marker file says.
+
+    `incarnation` is one life of the directory's content, `generation` what was restored, `newest`
+    the newest generation then.
+    """
 
     root_uuid: str
     boot: str
@@ -79,6 +90,7 @@ class Marker:
     device: int
     inode: int
     incarnation: str
+    newest: int = 0
 
 
 def read_marker(hot: HotMemory) -> Marker | None:
@@ -99,11 +111,10 @@ def read_marker(hot: HotMemory) -> Marker | None:
     return found
 
 
-def write_marker(hot: HotMemory, generation: int | None, state: str) -> Marker:
-    """Replace the marker; each time it is another incarnation. The caller holds the lock."""
-    remove_temporary_files(hot.marker)
+def new_marker(hot: HotMemory, generation: int | None, state: str) -> Marker:
+    """A marker of the directory in RAM as it is now: another incarnation each time."""
     directory = os.stat(hot.ram, follow_symlinks=False)
-    marker = Marker(
+    return Marker(
         root_uuid=hot.root_uuid,
         boot=hot.boot,
         generation=generation,
@@ -111,8 +122,30 @@ def write_marker(hot: HotMemory, generation: int | None, state: str) -> Marker:
         device=directory.st_dev,
         inode=directory.st_ino,
         incarnation=secrets.token_hex(16),
+        newest=max(numbers(hot.disk), default=0),
     )
-    write_durably(hot.marker, json.dumps(asdict(marker)).encode())
+
+
+def stage_marker(hot: HotMemory, marker: Marker) -> Path:
+    """Write it beside; one rename to `hot.marker` makes it the marker, even without any room.
+
+    Not synced: after a power cut it is another boot, and the marker counts for nothing. What is
+    not renamed goes with `remove_temporary_files`. The caller holds the lock.
+    """
+    staged = hot.marker.with_name(f".{hot.marker.name}.{secrets.token_hex(4)}.tmp")
+    fd = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        write_all(fd, json.dumps(asdict(marker)).encode())
+    finally:
+        os.close(fd)
+    return staged
+
+
+def write_marker(hot: HotMemory, generation: int | None, state: str) -> Marker:
+    """Replace the marker; each time it is another incarnation. The caller holds the lock."""
+    remove_temporary_files(hot.marker)
+    marker = new_marker(hot, generation, state)
+    os.rename(stage_marker(hot, marker), hot.marker)
     return marker
 
 
@@ -120,6 +153,22 @@ def complete_marker(hot: HotMemory) -> Marker | None:
     """The marker when it says that the directory in RAM is whole; else None."""
     marker = read_marker(hot)
     return marker if marker is not None and marker.state == COMPLETE else None
+
+
+def newer_elsewhere(hot: HotMemory, marker: Marker) -> int | None:
+    """The newest generation, if it was made from another directory in RAM since then; else None.
+
+    As by a server in another container, whose RAM is not ours. Takes microseconds.
+    """
+    newest = max(numbers(hot.disk), default=0)
+    if newest <= marker.newest:
+        return None
+    try:
+        with opened(hot.disk, newest, check=False) as generation:
+            ours = generation.header.incarnation == marker.incarnation
+    except Damaged:
+        return None
+    return None if ours else newest
 
 
 def is_complete(hot: HotMemory) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from .tree import Tree, why
 
 _DIGEST = '"sha256":"'  # can't be inside a path: quotes are escaped there
 
+_Content = tuple[int, str]  # size and digest
 Attempt = Callable[[Entry, Tree, str], str]
 
 
@@ -36,7 +37,24 @@ def recover(disk: Path, number: int, wanted: dict[str, Entry], attempt: Attempt)
     """
     missing = dict(wanted)
     recovered: dict[str, int] = {}
-    bad: set[tuple[int, int]] = set()  # inodes, for many generations share one
+    bad: set[tuple[int, int, _Content]] = set()  # many generations share one inode
+    same: dict[_Content, list[str]] = {}
+    for path, entry in wanted.items():
+        same.setdefault((entry.size, entry.sha256), []).append(path)
+
+    def get(path: str, files: Tree, there: str) -> bool:
+        entry = missing[path]
+        inode = _inode(files, there)
+        copy = (*inode, (entry.size, entry.sha256)) if inode else None
+        if copy is None or copy in bad:
+            return False
+        if attempt(entry, files, there):
+            bad.add(copy)
+            return False
+        recovered[path] = other
+        del missing[path]
+        return True
+
     for other in numbers(disk):
         if not missing:
             break
@@ -47,40 +65,30 @@ def recover(disk: Path, number: int, wanted: dict[str, Entry], attempt: Attempt)
             except OSError as error:
                 why(error)
                 continue
-            candidates = [] if other == number else [(path, path) for path in missing]
+            if other != number:
+                for path in [*missing]:
+                    get(path, files, path)
             with suppress(Damaged):
-                candidates += _same_digest(disk, other, missing)
-            for path, there in candidates:
-                if path not in missing or (other == number and there == path):
-                    continue
-                identity = _identity(files, there)
-                if identity is None or identity in bad:
-                    continue
-                if attempt(missing[path], files, there):
-                    bad.add(identity)
-                else:
-                    recovered[path] = other
-                    del missing[path]
+                for content, there in _listed(disk, other, {digest for _, digest in same}):
+                    # One good copy does for all that are the same; of a bad one, one is tried.
+                    paths = same.get(content, [])
+                    while paths and (paths[-1] not in missing or get(paths[-1], files, there)):
+                        paths.pop()
     return recovered
 
 
-def _same_digest(disk: Path, number: int, missing: dict[str, Entry]) -> list[tuple[str, str]]:
-    """Pairs of a missing path and a path in that generation with the same content."""
-    by_digest: dict[str, list[str]] = {}
-    for path, entry in missing.items():
-        by_digest.setdefault(entry.sha256, []).append(path)
-    pairs = []
+def _listed(disk: Path, number: int, digests: set[str]) -> Iterator[tuple[_Content, str]]:
+    """The files of these digests in that generation. Raises Damaged."""
     with opened(disk, number) as generation:
         for line in generation.reader.lines():
-            digest = line.partition(_DIGEST)[2][:64]
-            if digest in by_digest:
-                there = parse(line).path
-                pairs += [(path, there) for path in by_digest[digest]]
-    return pairs
+            if line.partition(_DIGEST)[2][:64] in digests:
+                entry = parse(line)
+                if entry.type == FILE:  # another's path may lead anywhere
+                    yield (entry.size, entry.sha256), entry.path
 
 
-def _identity(files: Tree, path: str) -> tuple[int, int] | None:
-    """The inode of a copy; None when there is none."""
+def _inode(files: Tree, path: str) -> tuple[int, int] | None:
+    """Device and inode of a copy; None when there is none."""
     parent, _, name = path.rpartition("/")
     try:
         status = os.stat(name, dir_fd=files.go(parent), follow_symlinks=False)

@@ -37,7 +37,7 @@ from .generations import (
 )
 from .manifest import Damaged, Header
 from .manifest_file import NAME, Writer, read_back
-from .marker import COMPLETE, RESTORING, HotMemory, Marker, complete_marker, read_marker
+from .marker import RESTORING, HotMemory, Marker, complete_marker, read_marker
 from .scan import Limits
 from .tree import Tree
 
@@ -87,6 +87,7 @@ def take(
                 "Hot memory is not restored yet: no snapshot is taken of it.",
                 "memory_not_restored",
             )
+        hot.remove_leftovers()
         return _take(hot, marker, reason, limits, full_every, thorough)
 
 
@@ -101,10 +102,11 @@ def release(
     """
     with storage_full("Hot memory stays in RAM"), locked(hot.lock, lock_timeout):
         marker = read_marker(hot)
-        taken = Taken(None, False)
         if marker is not None and marker.state == RESTORING:
-            return None  # a part of it may be nowhere else
-        if marker is not None and marker.state == COMPLETE:  # nothing else is worth its RAM
+            return None  # a restore was interrupted: the next one keeps what is there
+        taken = Taken(None, False)
+        hot.remove_leftovers()
+        if marker is not None:  # what is not whole is not worth its RAM
             taken = _take_verified(hot, marker)
             if taken.skipped or taken.unnamed:
                 return None
@@ -121,7 +123,6 @@ def release(
                     os.rename(aside, hot.marker)
         if stays:
             return None
-        hot.remove_leftovers()
         remove_tree(hot.ram)
         aside.unlink(missing_ok=True)
     return taken
@@ -143,6 +144,11 @@ def _is_whole(hot: HotMemory, number: int) -> bool:
         return False
 
 
+def take_locked(hot: HotMemory, marker: Marker, reason: str) -> Taken:
+    """As a thorough `take`, by who holds the lock and knows that the directory may be kept."""
+    return _take(hot, marker, reason, thorough=True)
+
+
 def _take(
     hot: HotMemory,
     marker: Marker,
@@ -152,7 +158,6 @@ def _take(
     thorough: bool = False,
 ) -> Taken:
     """The snapshot itself, with `full_every` 0 in any case; the caller holds the lock."""
-    hot.remove_leftovers()
     remove_leftovers(hot.disk)
     with newest_whole(hot.disk) as previous, Tree(hot.ram) as source:
         known = Known(previous, marker.incarnation, thorough)
