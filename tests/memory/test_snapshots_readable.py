@@ -151,8 +151,6 @@ def test_lines_of_what_was_left_out_are_read_like_the_others() -> None:
         line = f'{{"path":{quoted(path)},"type":"skipped","why":""}}'
         with pytest.raises(Damaged):
             parse(line)
-    with pytest.raises(Damaged):
-        parse('{"path":"a","type":"skipped","why":"\\ud800"}')
     for path in ("", "a/b", "\udcff", "/".join(["n" * 255] * 16) + "/" + "m" * 255):
         line = f'{{"path":{quoted(path)},"type":"skipped","why":""}}'
         assert parse(line).path == path

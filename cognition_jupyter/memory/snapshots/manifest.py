@@ -210,7 +210,7 @@ def parse(line: str) -> Entry:
         if kind == SKIPPED:
             if path:  # '' for the top itself; what was left out may be one name too long
                 _check_path(path, PATH_MAX + 256)
-            return Entry(path, kind, why=_unicode(found["why"]))
+            return Entry(path, kind, why=_text(found["why"]))
         _check_path(path, PATH_MAX)
         mtime_ns = _number(found["mtime_ns"], _TIMES)
         if kind == LINK:
