@@ -19,6 +19,7 @@ from cognition_jupyter.core import Cognition
 from cognition_jupyter.exceptions import NotFound
 from cognition_jupyter.kernels.records import close_record
 from cognition_jupyter.memory.shapes import PreconditionFailed
+from cognition_jupyter.memory.snapshots.marker import RESTORING, write_marker
 from cognition_jupyter.models import CreateProject, SessionRecord, utcnow
 
 
@@ -165,5 +166,79 @@ def test_the_round_forgets_projects_that_are_gone(two: tuple[Cognition, Cognitio
         await one.snapshots.run()
         assert await one.hot.in_ram() == [stays]
         assert not one.ram.marker(project_id).exists()
+
+    asyncio.run(body())
+
+
+def test_the_ram_outlives_the_absence_of_the_root_s_disk(two: tuple[Cognition, Cognition]) -> None:
+    one, other = two
+    root = one.store.directory.path
+
+    async def body() -> None:
+        project_id = await project(one)
+        await one.hot.ensure(project_id)
+        note = one.ram.hot(project_id) / "note"
+        note.write_text("in no snapshot yet")
+        away = root.with_name("away")
+        root.rename(away)
+        await one.snapshots.run()
+        root.mkdir()  # the mount point without its disk, then another disk
+        await one.snapshots.run()
+        (root / ".cognition").mkdir()
+        (root / ".cognition" / "root.json").write_text(f'{{"uuid": "{"0" * 32}", "version": 1}}')
+        await one.snapshots.run()
+        shutil.rmtree(root)
+        away.rename(root)
+        assert note.read_text() == "in no snapshot yet"
+        await one.snapshots.run()
+        await other.store.delete(project_id)
+        await one.snapshots.run()
+        assert await one.hot.in_ram() == []
+
+    asyncio.run(body())
+
+
+def test_restores_beside_releases(two: tuple[Cognition, Cognition]) -> None:
+    """What another process releases between a look and the restore is no refusal."""
+    one, other = two
+
+    async def body() -> None:
+        project_id = await project(one)
+        for text in (b"1", b"2"):
+            await one.memories.put(project_id, "/memories/hot/a", text)
+            await one.hot.snapshot(project_id, "request")
+        for _ in range(60):
+            releasing = asyncio.ensure_future(other.hot.release(project_id))
+            await asyncio.sleep(secrets.randbelow(30) / 1000)
+            restored, before = await one.hot.restore(project_id, 1)
+            assert restored.generation == 1 and before.generation is not None
+            await releasing
+        await one.hot.ensure(project_id)
+        assert (one.ram.hot(project_id) / "a").read_text() == "1"
+
+    asyncio.run(body())
+
+
+def test_an_interrupted_restore_is_finished_before_a_release(
+    two: tuple[Cognition, Cognition],
+) -> None:
+    one, _ = two
+
+    async def body() -> None:
+        told: list[dict[str, object]] = []
+        one.hot.emit = lambda action, data: told.append({"action": action, **data})
+        project_id = await project(one)
+        await one.memories.put(project_id, "/memories/hot/a", b"1")
+        await one.hot.snapshot(project_id, "request")
+        write_marker(one.hot.of(project_id), 1, RESTORING)
+        (one.ram.hot(project_id) / "a").write_text("unsaved")
+        assert await one.hot.release(project_id)
+        files = one.store.paths(project_id).snapshots.glob("*/files/a")
+        assert "unsaved" in [path.read_text() for path in files]
+        await one.hot.ensure(project_id)
+        assert (one.ram.hot(project_id) / "a").read_text() == "1"
+        write_marker(one.hot.of(project_id), 1, RESTORING)
+        await one.hot.ensure(project_id)
+        assert "is kept as snapshot" in str(told[-1]["message"])
 
     asyncio.run(body())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -200,6 +203,105 @@ def test_manifest_that_goes_through_a_link_leads_nowhere(hot: HotMemory, tmp_pat
         "whole",
     ]
     assert sorted(os.listdir(tmp_path)) == ["files"]
+
+
+def file_line(path: str, data: bytes) -> dict[str, object]:
+    digest = hashlib.sha256(data).hexdigest()
+    file = {"path": path, "type": "file", "mode": 0o600, "mtime_ns": 0}
+    return {**file, "size": len(data), "ino": 0, "ctime_ns": 0, "sha256": digest}
+
+
+def test_line_of_what_was_left_out_leads_nowhere(hot: HotMemory) -> None:
+    secret = b"of the host, only its digest is known"
+    (hot.disk.parent / "secret").write_bytes(secret)
+    line = file_line("../../../secret", secret)
+    plant(hot, 1, file_line("loot", secret), {**line, "type": "skipped", "why": ""})
+    wipe(hot)
+    opened = []
+    listening = [True]
+
+    def audit(event: str, arguments: tuple[object, ...]) -> None:
+        if listening and event == "open" and arguments[0] in ("secret", ".."):
+            opened.append(arguments[0])
+
+    sys.addaudithook(audit)
+    restored = ensure_restored(hot)
+    listening.clear()
+    assert restored is not None and restored.generation in (1, None)
+    assert contents(hot.ram) == {} and opened == []
+
+
+def test_inode_that_is_bad_for_one_file_is_good_for_another(hot: HotMemory) -> None:
+    (hot.ram / "log").write_bytes(b"first day\n")
+    take(hot, "x")
+    (hot.ram / "log").rename(hot.ram / "log.1")
+    (hot.ram / "log").write_bytes(b"second day\n")
+    take(hot, "x", full_every=1)
+    flip_byte(copy_of(hot, 2, "log"))
+    flip_byte(copy_of(hot, 2, "log.1"))
+    restored = restore(hot, 2)[0]
+    assert restored.recovered == [Recovered("log.1", "its checksum is wrong", 1)]
+    assert [problem.path for problem in restored.lost] == ["log"]
+
+
+def test_many_equal_files_are_recovered_in_time_by_their_number(hot: HotMemory) -> None:
+    """One good copy among many bad ones, and copies of another size with the same digest."""
+    count = 3000
+    for i in range(count):
+        (hot.ram / f"{i}").write_bytes(b"same")
+    take(hot, "x")
+    (hot.ram / "x").write_bytes(b"1")
+    take(hot, "x", full_every=1)
+    shutil.rmtree(hot.disk / "00000002" / "files")
+    for i in range(1, count):
+        copy_of(hot, 1, f"{i}").chmod(0o600)
+        copy_of(hot, 1, f"{i}").write_bytes(b"bad!")
+    before = picture(hot.ram)
+    tracemalloc.start()
+    try:
+        restored = restore(hot, 2)[0]
+        assert tracemalloc.get_traced_memory()[1] < 30 << 20
+    finally:
+        tracemalloc.stop()
+    assert len(restored.recovered) == count and [p.path for p in restored.lost] == ["x"]
+    assert {k: v[1:] for k, v in picture(hot.ram).items()} == {
+        k: v[1:] for k, v in before.items() if k != b"x"
+    }
+
+
+def test_manifest_that_claims_more_than_a_snapshot_holds(hot: HotMemory) -> None:
+    size = 300 << 20
+    digest = hashlib.sha256(bytes(size)).hexdigest()
+    whole = {**file_line("", b""), "size": size, "sha256": digest}
+    plant(hot, 1, *({**whole, "path": f"{i}"} for i in range(4)))
+    with copy_of(hot, 1, "0").open("wb") as file:
+        file.truncate(size)
+    wipe(hot)
+    restored = ensure_restored(hot)
+    assert restored is not None and (restored.files, restored.bytes) == (3, 3 * size)
+    assert [problem.path for problem in restored.lost] == ["3"]
+    assert "do not fit" in restored.lost[0].why
+    plant(hot, 2, *({**GOOD, "path": "a"} for _ in range(260_000)))
+    wipe(hot)
+    restored = ensure_restored(hot)
+    assert restored is not None and restored.generation == 2
+    assert len(restored.lost) == 250_000
+    assert restored.lost[-1].why.startswith("there are more than 250000 entries")
+
+
+@pytest.mark.parametrize("second", [{**GOOD, "path": "a"}, file_line("a", b"other")])
+def test_path_that_comes_twice(hot: HotMemory, second: dict[str, object]) -> None:
+    fill(hot)
+    plant(hot, 4, file_line("a", b"foo"), second, file_line("b", b"foo"))
+    (hot.disk / "00000004" / "files" / "b").write_bytes(b"foo")
+    if second["type"] == "file":
+        (hot.disk / "00000004" / "files" / "a").write_bytes(b"other")
+    wipe(hot)
+    restored = ensure_restored(hot)
+    assert restored is not None and restored.generation == 4
+    assert [problem.path for problem in restored.lost] == ["a"]
+    assert contents(hot.ram)["b"] == b"foo"
+    assert ensure_restored(hot) is None
 
 
 def test_generation_under_another_number_is_damaged(hot: HotMemory) -> None:

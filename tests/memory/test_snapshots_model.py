@@ -181,9 +181,16 @@ class History(RuleBasedStateMachine):
     @rule(data=st.data())
     def go_back(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self.generations)))
-        restored = restore(self.hot, number)
-        assert not restored.lost and not restored.recovered
+        newest = max(self.generations)
+        restored, before = restore(self.hot, number)
+        assert not restored.lost and not restored.recovered and restored.unsaved is None
+        if before.created:
+            newest += 1
+            self.generations[newest] = dict(self.model)
+        assert before.generation == newest and self.generations[newest] == self.model
         self.model = dict(self.generations[number])
+        if self.model != self.generations[newest]:
+            self.generations[newest + 1] = dict(self.model)
 
     @rule()
     def reboot(self) -> None:

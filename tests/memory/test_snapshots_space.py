@@ -15,7 +15,7 @@ from cognition_jupyter.memory.snapshots.durable import sync_tree
 from cognition_jupyter.memory.snapshots.generations import list_generations, verify
 from cognition_jupyter.memory.snapshots.marker import HotMemory, is_complete
 from cognition_jupyter.memory.snapshots.restore import ensure_restored, restore
-from cognition_jupyter.memory.snapshots.take import take
+from cognition_jupyter.memory.snapshots.take import take, thin
 from cognition_jupyter.memory.snapshots.tree import Tree
 
 from .snapshot_support import (
@@ -116,12 +116,18 @@ def test_disk_that_fills_up(hot: HotMemory, options: str) -> None:
             assert sorted(os.listdir(disk)) == ["00000001", "00000002"]
             assert verify(disk, 1) == verify(disk, 2) == []
         assert is_complete(hot)
+        with pytest.raises(StorageFull):  # what is there could not be kept
+            restore(hot, 1)
+        assert is_complete(hot) and len(contents(hot.ram)) == 68
+        for i in range(60):
+            (hot.ram / f"more {i}").unlink()
         restore(hot, 1)
         assert picture(hot.ram) == first
         restore(hot, 2)
         assert picture(hot.ram) == second
         (hot.ram / "1").write_bytes(b"3")
-        assert take(hot, "x").generation == 3
+        thin(hot, 1)
+        assert take(hot, "x").created
 
 
 def test_ram_that_fills_up_during_a_restore(hot: HotMemory) -> None:

@@ -51,6 +51,8 @@ def replace_content(
             if back is not None:
                 swap.back()
                 os.rename(back, hot.marker)
+                with suppress(OSError):
+                    hot.remove_leftovers()
             raise
         os.rename(complete, hot.marker)
     with suppress(OSError):  # the next snapshot removes what is left of them
