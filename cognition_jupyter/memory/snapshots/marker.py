@@ -166,7 +166,7 @@ def newer_elsewhere(hot: HotMemory, marker: Marker) -> int | None:
     try:
         with opened(hot.disk, newest, check=False) as generation:
             ours = generation.header.incarnation == marker.incarnation
-    except Damaged:
+    except (Damaged, OSError):  # what can't be read is no reason to replace what is whole
         return None
     return None if ours else newest
 
