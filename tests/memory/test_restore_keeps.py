@@ -261,7 +261,7 @@ def test_what_came_before_and_after_a_kill_is_kept(hot: HotMemory) -> None:
     (hot.ram / "a").write_bytes(b"unsaved 1")
     total = moments_of(lambda: restore(hot, 1))
     interrupted = 0
-    for moment in range(1, total, 5):
+    for moment in range(1, total, 2):
         for name in "abc":
             (hot.ram / name).write_bytes(b"before %d %s" % (moment, name.encode()))
         assert killed_at(moment, lambda: restore(hot, 1))
@@ -285,6 +285,24 @@ def test_what_came_before_and_after_a_kill_is_kept(hot: HotMemory) -> None:
         for number in numbers(hot.disk)[:-3]:
             os.rename(hot.disk / f"{number:08d}", hot.disk.parent / f"{moment} {number}")
     assert interrupted >= 3
+
+
+def test_half_of_a_first_restore_is_no_generation_and_may_go(hot: HotMemory) -> None:
+    fill(hot)
+    before = picture(hot.ram)
+    moment, seen = 1, 0
+    while True:
+        wipe(hot)
+        if not killed_at(moment, lambda: ensure_restored(hot)):
+            break
+        marker = read_marker(hot)
+        if marker is not None and marker.state != "complete":
+            seen += 1
+            assert release(hot, lambda: False) is not None and not hot.ram.exists()
+        ensure_restored(hot)
+        assert picture(hot.ram) == before and numbers(hot.disk) == [3, 2, 1]
+        moment += 1
+    assert seen > 3
 
 
 def test_directory_made_again_is_not_the_one_of_the_marker(tmp_path: Path) -> None:

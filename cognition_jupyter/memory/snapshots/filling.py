@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 
@@ -10,7 +11,11 @@ from .manifest import DIRECTORY, FILE, LINK, Entry, parse
 from .marker import HotMemory
 from .recover import recover
 from .scan import Budget, Limits
-from .tree import Tree, why
+from .tree import Tree, damage
+
+# Only a manifest that is not ours comes to this: a path that is in it twice or leads through a
+# link, a name from another file system.
+_NO_PLACE = (errno.EEXIST, errno.ENAMETOOLONG, errno.EILSEQ)
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ class Filling:
                 if entry.type == FILE and (no := budget.file(entry.size)):
                     self.lost.append(Problem(entry.path, no))
                     continue
+                if entry.type == LINK and (no := budget.link(entry.target)):
+                    self.lost.append(Problem(entry.path, no))
+                    continue
                 try:
                     if entry.type == DIRECTORY:
                         os.mkdir(entry.name, 0o700, dir_fd=self._target.go(entry.parent))
@@ -58,8 +66,8 @@ class Filling:
                         self._link(entry)
                     elif problem := self._file(entry, files, entry.path):
                         self._damaged[entry.path] = entry, problem
-                except OSError as error:  # only a manifest that is not ours comes to this
-                    self.lost.append(Problem(entry.path, why(error)))
+                except OSError as error:
+                    self.lost.append(Problem(entry.path, damage(error, _NO_PLACE)))
         if self._damaged:
             self._recover()
         # What is inside first: filling changes the time, and a mode may forbid to go in.
@@ -105,8 +113,8 @@ class Filling:
         def attempt(entry: Entry, files: Tree, path: str) -> str:
             try:
                 return self._file(entry, files, path)
-            except OSError as error:  # a path that is in the manifest twice
-                return why(error)
+            except OSError as error:
+                return damage(error, _NO_PLACE)
 
         wanted = {path: entry for path, (entry, _) in self._damaged.items()}
         found_in = recover(self._disk, self._generation.number, wanted, attempt)
