@@ -37,7 +37,7 @@ from .generations import (
 )
 from .manifest import Damaged, Header
 from .manifest_file import NAME, Writer, read_back
-from .marker import RESTORING, HotMemory, Marker, complete_marker, read_marker
+from .marker import COMPLETE, RESTORING, HotMemory, Marker, complete_marker, read_marker
 from .scan import Limits
 from .tree import Tree
 
@@ -106,7 +106,7 @@ def release(
             return None  # a restore was interrupted: the next one keeps what is there
         taken = Taken(None, False)
         hot.remove_leftovers()
-        if marker is not None:  # what is not whole is not worth its RAM
+        if marker is not None and marker.state == COMPLETE:  # nothing else is worth its RAM
             taken = _take_verified(hot, marker)
             if taken.skipped or taken.unnamed:
                 return None
