@@ -20,6 +20,7 @@ from .models import ProjectConfig, utcnow
 from .projects.projects import Projects
 from .sessions.conversations import Conversations
 from .sessions.project_sessions import ProjectSessions
+from .sessions.responders.agent_settings import AgentSettings
 from .sessions.responders.choice import ResponderChoice
 
 _EVENTS = "https://schema.jupyter.org/cognition/{}/v1"
@@ -33,7 +34,7 @@ class CognitionApp(ExtensionApp):
     description = __doc__ or ""
     extension_url = "/api/projects"
     load_other_extensions = True
-    classes = [*Cognition.classes, Conversations, ResponderChoice]
+    classes = [*Cognition.classes, Conversations, ResponderChoice, AgentSettings]
     # Jupyter stops also extensions that it could not load.
     _running = False
 

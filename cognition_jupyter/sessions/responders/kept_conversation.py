@@ -1,0 +1,83 @@
+"""The conversation of a project, kept in its `.agent/` across sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiosqlite
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from ...projects.files import in_thread, try_lock, unlock
+from .agent_settings import ConversationRefused
+from .strict_serializer import StrictSerializer
+
+DATABASE = "conversation.sqlite"
+LOCK = "turn.lock"
+_POLL = 0.1  # seconds
+
+
+class KeptConversation:
+    """The database of one project, open for one session. Bound to the loop it is opened on."""
+
+    def __init__(self, directory: Path) -> None:
+        """`directory`: the project's `.agent`."""
+        self._directory = directory
+        self._connection: aiosqlite.Connection | None = None
+
+    async def open(self) -> AsyncSqliteSaver:
+        """The checkpointer of the project's agent. Raises ConversationRefused."""
+        await in_thread(self._directory.mkdir)(mode=0o700, parents=True, exist_ok=True)
+        self._connection = await aiosqlite.connect(self._directory / DATABASE)
+        saver = AsyncSqliteSaver(self._connection, serde=StrictSerializer())
+        try:
+            await saver.setup()
+        except BaseException as error:
+            await self.close()
+            if isinstance(error, sqlite3.DatabaseError):
+                raise damaged(error) from None
+            raise
+        return saver
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until no session of the project has a turn, on any server; then have one.
+
+        Two turns at once would each go on from the same message, and one would be forgotten.
+        """
+        # Its holder may be another process, which sets no event of ours.
+        while (held := await self._try_lock()) is None:  # noqa: ASYNC110
+            await asyncio.sleep(_POLL)
+        try:
+            yield
+        finally:
+            await in_thread(unlock)(self._directory / LOCK, held)
+
+    async def _try_lock(self) -> int | None:
+        """The lock, or None. Cancelled, it has not got it."""
+        lock = self._directory / LOCK
+        step = asyncio.ensure_future(in_thread(try_lock)(lock))
+        try:
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            if (held := await step) is not None:
+                await in_thread(unlock)(lock, held)
+            raise
+
+    async def close(self) -> None:
+        """Let go of the database; it may be opened again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+def damaged(error: sqlite3.DatabaseError) -> ConversationRefused:
+    """What SQLite says of the database, as an error of the session."""
+    return ConversationRefused(
+        f"The project's conversation can't be read ({error}); remove .agent/{DATABASE} of the "
+        "project to begin a new one.",
+        "conversation_damaged",
+    )
