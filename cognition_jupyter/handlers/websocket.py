@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import ws_authenticated
@@ -16,7 +17,9 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..exceptions import CognitionError, Conflict, NotFound
 from ..sessions.conversation import Conversation
+from ..sessions.conversations import Session
 from ..sessions.events import dumps, now
+from ..sessions.journal import EventsGone
 from ..sessions.messages import (
     MAX_MESSAGE_BYTES,
     Cancel,
@@ -25,8 +28,8 @@ from ..sessions.messages import (
     Execute,
     UserMessage,
     parse_message,
-    session_id_of,
 )
+from ..sessions.stream import Follower, JournalFailed
 
 if TYPE_CHECKING:
     from ..app import CognitionApp
@@ -47,8 +50,7 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
     def initialize(self) -> None:
         """Called by tornado before everything else."""
-        self._joined: dict[str, tuple[str, Conversation]] = {}  # project and conversation
-        self._following: dict[str, asyncio.Task[None]] = {}
+        self._joined: dict[str, _Joined | None] = {}  # by session; None while it is being joined
         self._creating: set[asyncio.Task[None]] = set()
         self._others: set[asyncio.Future[None]] = set()
         self._pings: PeriodicCallback | None = None
@@ -87,16 +89,20 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
     async def on_message(self, message: str | bytes) -> None:
         """Called by tornado, which reads the next message when this is done."""
+        session_id = None
         try:
             parsed = parse_message(message)
+            session_id = parsed.session_id
             if isinstance(parsed, CreateSession):
                 self._create_soon(parsed)
                 return
-            project_id, conversation = self._conversation(parsed.session_id)
-        except CognitionError as error:
-            await self._send_error(error, session_id_of(message))
-            return
-        try:
+            joined = self._joined.get(parsed.session_id)
+            if joined is None or joined.conversation.closed:
+                raise NotFound(
+                    "This socket has no such live session; create_session joins one.",
+                    "session_not_found",
+                )
+            conversation = joined.conversation
             if isinstance(parsed, UserMessage):
                 conversation.submit(parsed.content, as_code=False)
             elif isinstance(parsed, Execute):
@@ -104,9 +110,9 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
             elif isinstance(parsed, Cancel):
                 conversation.cancel()
             elif isinstance(parsed, CloseSession):
-                self._soon(self._end(project_id, parsed.session_id))
+                self._soon(self._end(joined.project_id, parsed.session_id))
         except CognitionError as error:
-            conversation.stream.put("error", message=error.message, code=error.code)
+            await self._send_error(error, getattr(error, "session_id", session_id))
 
     async def _end(self, project_id: str, session_id: str) -> None:
         try:
@@ -114,18 +120,9 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
         except CognitionError as error:
             await self._send_error(error, session_id)
 
-    def _conversation(self, session_id: str) -> tuple[str, Conversation]:
-        found = self._joined.get(session_id)
-        if found is None or session_id not in self._following:
-            raise NotFound(
-                "This socket has no such live session; create_session joins one.",
-                "session_not_found",
-            )
-        return found
-
     def _create_soon(self, message: CreateSession) -> None:
         """Beside the other sessions of this socket: a clone or a container takes its time."""
-        if len(self._creating) + len(self._following) >= MOST_SESSIONS:
+        if len(self._creating) + len(self._joined) >= MOST_SESSIONS:
             raise Conflict(f"One socket may have {MOST_SESSIONS} sessions.", "session_limit")
         task = asyncio.ensure_future(self._create(message))
         self._creating.add(task)
@@ -141,9 +138,7 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
                 message.repo_url,
                 self._note_progress,
             )
-            if session.session_id in self._following:
-                raise Conflict("This socket has joined that session already.", "session_exists")
-            conversation = await self.app.conversations.join(session)
+            await self._join(session, message.since)
         except CognitionError as error:
             await self._send_error(error, message.session_id)
             return
@@ -152,16 +147,30 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
             message_text = "The session could not be created; the server's log says more."
             await self._send({"event": "error", "message": message_text, "code": "internal_error"})
             return
+
+    async def _join(self, session: Session, since: int | None) -> None:
         session_id = session.session_id
+        if session_id in self._joined:
+            raise Conflict("This socket has joined that session already.", "session_exists")
+        self._joined[session_id] = None
+        try:
+            conversation = await self.app.conversations.join(session)
+        except BaseException:
+            del self._joined[session_id]
+            raise
         if self.ws_connection is None:  # closed meanwhile
-            self.app.conversations.leave(session_id)
+            self.app.conversations.leave(conversation)
             return
-        self._joined[session_id] = session.project_id, conversation
-        since = session.since if message.since is None else message.since
+        newest = conversation.stream.last_seq if session.returned else session.since
+        if since is not None and since > newest:
+            gone = EventsGone(f"There is no event {since}: the newest before this is {newest}.")
+            await self._send_error(gone, session_id)
+            since = newest
+        since = session.since if since is None else since
         follow = asyncio.ensure_future(self._follow(session, conversation, since))
-        self._following[session_id] = follow
+        self._joined[session_id] = _Joined(session.project_id, conversation, follow)
         # Not at the end of the task: one that is cancelled early never begins.
-        follow.add_done_callback(lambda _: self._left(session_id))
+        follow.add_done_callback(lambda _: self._left(session_id, conversation))
 
     def _note_progress(self, stage: str, detail: str) -> None:
         document = {"event": "progress", "time": now(), "stage": stage, "detail": detail}
@@ -184,9 +193,15 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
                 head = {"time": now(), "session_id": session_id}
                 await self._send({"event": "session_started", **head, **fields})
                 await self._send({"event": "agent_ready", **head})
-            while lines := await follower.next():
-                for line in lines:
+            ended = False
+            while (lines := await self._next(follower, session_id)) != []:
+                for line in lines or ():
                     await self._write(line.decode())
+                    ended = b'"event":"session_ended"' in line[:256]
+            if not ended:  # it could not be written
+                reason = conversation.stream.end_reason
+                head = {"time": now(), "session_id": session_id}
+                await self._send({"event": "session_ended", **head, "reason": reason})
         except (CognitionError, OSError) as error:
             if not isinstance(error, CognitionError):
                 error = CognitionError(f"The journal can't be read: {error.strerror}.")
@@ -196,10 +211,17 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
         finally:
             await follower.close()
 
-    def _left(self, session_id: str) -> None:
-        del self._following[session_id]
+    async def _next(self, follower: Follower, session_id: str) -> list[bytes] | None:
+        """The next events; None when some could not be written, which is told."""
+        try:
+            return await follower.next()
+        except JournalFailed as error:
+            await self._send_error(error, session_id)
+            return None
+
+    def _left(self, session_id: str, conversation: Conversation) -> None:
         del self._joined[session_id]
-        self.app.conversations.leave(session_id)
+        self.app.conversations.leave(conversation)
 
     async def _send_error(self, error: CognitionError, session_id: str | None = None) -> None:
         document: dict[str, Any] = {"event": "error", "time": now()}
@@ -216,6 +238,7 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
     async def _write(self, text: str) -> None:
         """Send one message and wait until the client takes it. Raises WebSocketClosedError."""
         sent = asyncio.ensure_future(self.write_message(text))
+        sent.add_done_callback(lambda done: done.cancelled() or done.exception())
         # Not `wait_for`, which before Python 3.12 may forget that it was cancelled.
         await asyncio.wait([sent], timeout=UNREAD_SECONDS)
         if not sent.done():
@@ -228,8 +251,18 @@ class SessionsSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
         """Called by tornado when the socket has gone."""
         if self._pings is not None:
             self._pings.stop()
-        for task in [*self._following.values()]:
-            task.cancel()
+        for joined in [*self._joined.values()]:
+            if joined is not None:
+                joined.follow.cancel()
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """A session that a socket follows."""
+
+    project_id: str
+    conversation: Conversation
+    follow: asyncio.Task[None]
 
 
 ROUTES: list[tuple[str, type[Any]]] = [(r"/ws", SessionsSocket)]

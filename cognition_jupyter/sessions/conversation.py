@@ -64,14 +64,22 @@ class Conversation:
         self._changes = changes
         self._log = log
         self._waiting: deque[tuple[bool, str]] = deque()
-        self._turn: asyncio.Task[None] | None = None
+        self._turn: asyncio.Task[list[str]] | None = None
+        self._cancelled = False  # the turn that runs; once is enough
+        #: Whether the session has ended.
+        self.closed = False
         self._working: asyncio.Task[None] | None = None
         #: Called on real work, and after each turn.
         self.on_work: Callable[[], None] = lambda: None
         self.on_done: Callable[[Done], Awaitable[None]]
 
     def submit(self, content: str, as_code: bool) -> None:
-        """Take a message for the responder, or code for the kernel. Raises Conflict (`busy`)."""
+        """Take a message for the responder, or code for the kernel.
+
+        Raises Conflict (`busy`, `session_ended`).
+        """
+        if self.closed:
+            raise Conflict("The session has ended.", "session_ended")
         if len(self._waiting) >= QUEUED:
             raise Conflict(f"{QUEUED} messages wait already; wait for a done event.", "busy")
         self.on_work()
@@ -82,53 +90,60 @@ class Conversation:
     def cancel(self) -> None:
         """Stop the turn that runs and forget those that wait."""
         self._waiting.clear()
-        if self._turn is not None:
+        if self._turn is not None and not self._cancelled:
+            self._cancelled = True
             self._turn.cancel()
 
     async def close(self, reason: str) -> None:
         """The session has ended."""
-        self.kernel.lose()
+        self.closed = True
+        self.kernel.close()
         self.cancel()
         if self._working is not None:
             await asyncio.gather(self._working, return_exceptions=True)
         if self._responder is not None:
             await self._responder.close()
         self.stream.put("session_ended", reason=reason)
-        try:
-            await self.stream.close()
-        except CognitionError as error:
-            self._log.warning("Session %s: %s", self.stream.session_id, error.message)
+        await self.stream.close(reason)
 
     async def _work(self) -> None:
         while self._waiting:
             as_code, content = self._waiting.popleft()
             turn = Turn(self.stream, self.on_work)
+            self._cancelled = False
             self._turn = asyncio.ensure_future(self._answer(turn, as_code, content))
-            try:
-                await self._turn
-            finally:
-                self._turn = None
+            await asyncio.wait([self._turn])
+            ended, self._turn = self._turn, None
+            files = self._told(ended)
+            await self.on_done(Done(len(files), turn.tests_run))
+            self.stream.put("done")
 
-    async def _answer(self, turn: Turn, as_code: bool, content: str) -> None:
-        """One turn, whatever happens in it; ends in `done`."""
-        files: list[str] = []
-        try:
-            before = await self._changes.look()
-            await self._respond(turn, as_code, content)
-            files = changed(before, await self._changes.look())
-            if files:
-                preview = await self._changes.preview()
-                await turn.emit("diff_applied", files_changed=files[:1000], diff_preview=preview)
-        except asyncio.CancelledError:
+    def _told(self, ended: asyncio.Task[list[str]]) -> list[str]:
+        """Tell how a turn ended, unless well; the files that it changed."""
+        if ended.cancelled():
             self.stream.put("error", message="The turn was cancelled.", code="cancelled")
-        except CognitionError as error:
+            return []
+        error = ended.exception()
+        if error is None:
+            return ended.result()
+        if isinstance(error, CognitionError):
             self.stream.put("error", message=error.message, code=error.code)
-        except Exception:
-            self._log.exception("Session %s: its responder failed", self.stream.session_id)
-            message = "The responder failed; the server's log says more."
-            self.stream.put("error", message=message, code="responder_failed")
-        await self.on_done(Done(len(files), turn.tests_run))
-        self.stream.put("done")
+            return []
+        session_id = self.stream.session_id
+        self._log.error("Session %s: its responder failed", session_id, exc_info=error)
+        message = "The responder failed; the server's log says more."
+        self.stream.put("error", message=message, code="responder_failed")
+        return []
+
+    async def _answer(self, turn: Turn, as_code: bool, content: str) -> list[str]:
+        """One turn; the files that it changed."""
+        before = await self._changes.look()
+        await self._respond(turn, as_code, content)
+        files = changed(before, await self._changes.look())
+        if files:
+            preview = await self._changes.preview()
+            await turn.emit("diff_applied", files_changed=files[:1000], diff_preview=preview)
+        return files
 
     async def _respond(self, turn: Turn, as_code: bool, content: str) -> None:
         if as_code:

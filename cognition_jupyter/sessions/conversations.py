@@ -33,6 +33,7 @@ from .responders.code import CodeResponder
 from .stream import SessionStream
 
 NoteProgress = Callable[[str, str], None]
+JOIN_SECONDS = 10.0  # that who created a session has to join it, whatever the grace
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Conversations(LoggingConfigurable):
         self._ours: set[str] = set()  # sessions that were started here
         self._graces: dict[str, asyncio.Task[None]] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._ending: dict[str, asyncio.Task[None]] = {}  # conversations, by session
         self.on_work: Callable[[], None] = lambda: None
         sessions.on_disconnect = self._disconnected
 
@@ -155,7 +157,7 @@ class Conversations(LoggingConfigurable):
         session = Session(project_id, record, resumed, False, stream.last_seq)
         stream.put("session_started", **self.described(session, stream.last_seq))
         stream.put("agent_ready")
-        self._disconnected(session_id)  # until somebody joins it has no client
+        self._disconnected(session_id, at_least=JOIN_SECONDS)  # nobody has joined it yet
         return session
 
     async def _again(
@@ -206,18 +208,14 @@ class Conversations(LoggingConfigurable):
     async def join(self, session: Session) -> Conversation:
         """The conversation of a live session; counted as a client until `leave`."""
         session_id = session.session_id
+        async with self._opening.setdefault(session_id, asyncio.Lock()):
+            conversation = self._live.get(session_id)
+            if conversation is None:
+                conversation = await self._open(session.project_id, session_id)
+                if self._sessions.project_of(session_id) is None:
+                    raise Conflict(f"Session {session_id} has ended.", "session_ended")
+                self._live[session_id] = conversation
         self._sessions.connected(session_id)
-        try:
-            async with self._opening.setdefault(session_id, asyncio.Lock()):
-                conversation = self._live.get(session_id)
-                if conversation is None:
-                    conversation = await self._open(session.project_id, session_id)
-                    if self._sessions.project_of(session_id) is None:
-                        raise Conflict(f"Session {session_id} has ended.", "session_ended")
-                    self._live[session_id] = conversation
-        except BaseException:
-            self.leave(session_id)
-            raise
         return conversation
 
     def described(self, session: Session, last_seq: int) -> dict[str, Any]:
@@ -232,11 +230,15 @@ class Conversations(LoggingConfigurable):
             "last_seq": last_seq,
         }
 
-    def leave(self, session_id: str) -> None:
-        """One client less."""
-        self._sessions.left(session_id)
+    def leave(self, conversation: Conversation) -> None:
+        """One client less; of a session that has ended and begun anew nobody leaves."""
+        session_id = conversation.stream.session_id
+        if self._live.get(session_id) is conversation:
+            self._sessions.left(session_id)
 
     async def _open(self, project_id: str, session_id: str) -> Conversation:
+        if ending := self._ending.get(session_id):
+            await asyncio.wait([ending])  # a journal has one writer
         paths = self._store.paths(project_id)
         journal = Journal(paths.logs, session_id)
         await in_thread(prune)(paths.logs, session_id)
@@ -307,28 +309,33 @@ class Conversations(LoggingConfigurable):
                 grace.cancel()
             if conversation is not None:
                 del self._live[session_id]
-                self._to_the_end(conversation.close(str(data.get("reason"))))
+                ending = self._to_the_end(conversation.close(str(data.get("reason"))))
+                self._ending[session_id] = ending
+                ending.add_done_callback(lambda _: self._ending.pop(session_id, None))
 
-    def _disconnected(self, session_id: str) -> None:
+    def _disconnected(self, session_id: str, at_least: float = 0.0) -> None:
         """The last client has gone, notebooks included."""
         if not self.container_stop_on_disconnect or session_id not in self._ours:
             return
         if earlier := self._graces.get(session_id):
             earlier.cancel()
-        self._graces[session_id] = asyncio.ensure_future(self._end_after_grace(session_id))
+        self._graces[session_id] = asyncio.ensure_future(
+            self._end_after(session_id, max(self.disconnect_grace, at_least))
+        )
 
-    async def _end_after_grace(self, session_id: str) -> None:
-        await asyncio.sleep(self.disconnect_grace)
+    async def _end_after(self, session_id: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
         del self._graces[session_id]
         project_id = self._sessions.project_of(session_id)
         if project_id is not None and not self._sessions.clients(session_id):
             self._to_the_end(self._end(project_id, session_id))
 
-    def _to_the_end(self, work: Coroutine[Any, Any, None]) -> None:
+    def _to_the_end(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Nobody cancels it: Jupyter keeps a kernel for ever whose shutdown was cancelled."""
         task = asyncio.ensure_future(work)
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+        return task
 
     async def _end(self, project_id: str, session_id: str) -> None:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
@@ -63,31 +63,32 @@ TYPES = ("create_session", "user_msg", "execute", "cancel", "close_session")
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
 
+class BadMessage(InvalidInput):
+    """What a client sent is no message. `session_id`: of the session that it may have meant."""
+
+    def __init__(self, message: str, code: str | None = None, document: object = None) -> None:
+        super().__init__(message, code)
+        found = document.get("session_id") if isinstance(document, dict) else None
+        self.session_id = found if isinstance(found, str) and len(found) <= 128 else None
+
+
 def parse_message(text: str | bytes) -> Message:
-    """A client's message. Raises InvalidInput (`invalid_json`, `unknown_type`, `invalid_input`)."""
+    """A client's message. Raises BadMessage (`invalid_json`, `unknown_type`, `invalid_input`)."""
     if isinstance(text, bytes):
-        raise InvalidInput("A message is text, not binary.", "invalid_json")
+        raise BadMessage("A message is text, not binary.", "invalid_json")
     try:
         document = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise InvalidInput("The message is not JSON.", "invalid_json") from None
+        raise BadMessage("The message is not JSON.", "invalid_json") from None
     if not isinstance(document, dict):
-        raise InvalidInput("A message must be a JSON object.", "invalid_json")
+        raise BadMessage("A message must be a JSON object.", "invalid_json")
     if document.get("type") not in TYPES:
-        raise InvalidInput(f"type must be one of {', '.join(TYPES)}.", "unknown_type")
+        raise BadMessage(f"type must be one of {', '.join(TYPES)}.", "unknown_type", document)
     try:
         return _MESSAGE.validate_python(document)
     except ValidationError as error:
-        raise InvalidInput(first_problem(error).removeprefix(f"{document['type']}.")) from None
-
-
-def session_id_of(text: str | bytes) -> str | None:
-    """The session that a message which can't be used may have meant."""
-    try:
-        found: Any = json.loads(text)["session_id"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return found if isinstance(found, str) and len(found) <= 128 else None
+        sentence = first_problem(error).removeprefix(f"{document['type']}.")
+        raise BadMessage(sentence, None, document) from None
 
 
 def _refuse(constant: str) -> None:

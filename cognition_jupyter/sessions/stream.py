@@ -12,6 +12,7 @@ from .events import dumps, now
 from .journal import EventsGone, Journal, Reader, line_of
 
 TAIL_BYTES = 1 << 20  # of the newest events, kept in memory: who follows closely reads no file
+EVENT_CHARACTERS = 8 << 20  # of one event; what is larger is left out, and said
 PENDING_BYTES = 1 << 20  # of events not written yet; whoever makes more waits
 
 
@@ -43,6 +44,10 @@ class SessionStream:
         self._failure: JournalFailed | None = None
         self._changed = asyncio.Event()
         self._closed = False
+        #: How often events could not be written, why the last time, and why the session ended.
+        self.failures = 0
+        self.why = ""
+        self.end_reason = ""
 
     @classmethod
     async def open(cls, session_id: str, journal: Journal) -> SessionStream:
@@ -63,6 +68,11 @@ class SessionStream:
         """As `emit`, for what is small and must not wait; tells of no failure."""
         document = {"time": now(), "event": event, "session_id": self.session_id, **fields}
         text = dumps(document)
+        if len(text) > EVENT_CHARACTERS:
+            message = f"An event {event} of {len(text)} characters is left out: it is too large."
+            document |= {"event": "error", "message": message, "code": "event_too_large"}
+            kept = ("time", "event", "session_id", "message", "code")
+            text = dumps({name: document[name] for name in kept})
         self._pending.append(text)
         self._pending_bytes += len(text)
         if self._writing is None:
@@ -90,9 +100,10 @@ class SessionStream:
                     await in_thread(self.journal.append)([line for _, line in lines])
                 except OSError as error:
                     self._pending, self._pending_bytes = [], 0
-                    self._failure = JournalFailed(
-                        f"The events of this session can't be written: {error.strerror}."
-                    )
+                    self.why = f"The events of this session can't be written: {error.strerror}."
+                    self._failure = JournalFailed(self.why)
+                    self.failures += 1
+                    self._wake()
                     return
                 self._publish(lines)
         finally:
@@ -111,13 +122,13 @@ class SessionStream:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def close(self) -> None:
+    async def close(self, reason: str = "") -> None:
         """No more events will come: who follows gets to the end."""
-        try:
-            await self.flushed()
-        finally:
-            self._closed = True
-            self._wake()
+        while self._writing is not None:
+            await asyncio.shield(self._writing)
+        self.end_reason = reason
+        self._closed = True
+        self._wake()
 
     def follow(self, since: int) -> Follower:
         """All events after number `since`, from the past and as they come."""
@@ -133,15 +144,19 @@ class Follower:
     def __init__(self, stream: SessionStream, since: int) -> None:
         self._stream = stream
         self._seen = since
+        self._failures = stream.failures
         self._reader: Reader | None = None
 
     async def next(self) -> list[bytes]:
         """The next events, at least one; none when the stream has come to its end.
 
-        Raises EventsGone, OSError.
+        Raises EventsGone, OSError; JournalFailed when events were lost: others may follow.
         """
         stream = self._stream
         while self._seen >= stream.last_seq:
+            if self._failures < stream.failures:
+                self._failures = stream.failures
+                raise JournalFailed(stream.why)
             if stream._closed:
                 return []
             await stream._changed.wait()

@@ -17,6 +17,7 @@ class Socket:
     """One connection. `seen` has all events in the order in which they came."""
 
     def __init__(self, server: Server, token: str = TOKEN, **options: Any) -> None:
+        self.server = server
         url = f"{server.url.replace('http', 'ws', 1)}/ws"
         header = [f"Authorization: token {token}"]
         self.raw = websocket.create_connection(url, header=header, timeout=60, **options)

@@ -270,7 +270,7 @@ def test_nothing_is_left_of_many_cycles(
     for number in range(cycles):
         cycle(number)
     wait_until(lambda: helpers.nothing_left(engine, server), 60)
-    assert helpers.kernels(server) == []
+    wait_until(lambda: helpers.kernels(server) == [])
     wait_until(lambda: usage(server)["fd"] <= before["fd"] + 12, 60, f"{before} {usage(server)}")
     assert usage(server)["task"] <= before["task"] + 6
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 from ...exceptions import CognitionError
@@ -36,7 +37,8 @@ class CodeResponder(Responder):
         try:
             await asyncio.shield(run)
         except asyncio.CancelledError:
-            await self._kernel.interrupt()
+            with suppress(Exception):  # a kernel that ends just now can't be: its end is told
+                await self._kernel.interrupt()
             done, _ = await asyncio.wait([run], timeout=_PATIENCE)
             if not done:
                 run.cancel()
@@ -45,6 +47,8 @@ class CodeResponder(Responder):
                     f"The kernel was not interrupted within {_PATIENCE:.0f} s; restart it.",
                     "not_interrupted",
                 ) from None
+            with suppress(CognitionError):
+                run.result()
             raise
 
 
