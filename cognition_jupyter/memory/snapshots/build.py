@@ -22,7 +22,7 @@ from .manifest import (
     skipped_line,
 )
 from .manifest_file import Writer
-from .scan import Budget, Item, Limits, copy, settled, walk
+from .scan import Budget, Item, Limits, copy, in_turns, settled, walk
 from .tree import Tree, open_regular, why
 
 _ATTEMPTS = 4  # at a file that is written while it is read
@@ -52,7 +52,7 @@ class Build:
     def run(self, limits: Limits) -> None:
         """Copy everything and write its lines. Raises OSError when the disk fails."""
         self._budget = Budget(limits)
-        for item in walk(self._source, self._budget):
+        for item in in_turns(walk(self._source, self._budget)):
             if item.status is None:
                 self._leave_out(item.path, item.why)
             elif stat.S_ISDIR(item.status.st_mode):

@@ -19,7 +19,7 @@ from .manifest import (
     quoted,
 )
 from .manifest_file import Lines
-from .scan import Budget, Item, Limits, copy, walk
+from .scan import Budget, Item, Limits, copy, in_turns, walk
 from .tree import Tree, open_regular, why
 
 # A store through a memory mapping need not change the times of a file on tmpfs, so times are
@@ -89,7 +89,7 @@ def differs(source: Tree, known: Known, limits: Limits, left_out: LeftOut) -> bo
         return True
     matched = 0
     budget = Budget(limits)
-    for item in walk(source, budget):
+    for item in in_turns(walk(source, budget)):
         if item.status is None:
             left_out.add(item.path, item.why)
             continue

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from .manifest import DIRECTORY, FILE, LINK, Damaged, Entry, Header, Totals, parse, quoted_path_of
-from .scan import write_all
+from .scan import in_turns, write_all
 
 NAME = "manifest"
 
@@ -83,6 +83,9 @@ class Lines:
 
     def drain(self) -> Iterator[str]:
         """Take all lines out, one after the other."""
+        return in_turns(self._drained())
+
+    def _drained(self) -> Iterator[str]:
         for part in self._parts:
             while part:
                 yield part.popitem()[1]
@@ -120,6 +123,10 @@ class Reader:
         return digest.hexdigest()
 
     def lines(self) -> Iterator[str]:
+        """As `_lines`, leaving other threads their turns."""
+        return in_turns(self._lines())
+
+    def _lines(self) -> Iterator[str]:
         """The lines between the first and the last. Raises Damaged when there are too many."""
         os.lseek(self._fd, 0, os.SEEK_SET)
         with open(self._fd, "rb", buffering=_BUFFER, closefd=False) as file:

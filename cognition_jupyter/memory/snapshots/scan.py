@@ -11,15 +11,18 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ..directory import is_temporary
 from .manifest import quoted
 from .tree import PATH_MAX, Tree, why
 
+T = TypeVar("T")
+
 _PIECE = 1 << 18
+_TURN, _MOMENT = 0.002, 5e-5  # seconds
 _HOLE = 4096
 _TICK = 0.004  # seconds; the kernel's clock for files goes by 1 to 10 ms
 _AHEAD = 20_000_000  # nanoseconds; a time beyond them is no tick, the clock was set back
@@ -71,6 +74,20 @@ def settled(fd: int) -> tuple[os.stat_result, bool]:
             break
         time.sleep(_TICK)
     return status, False
+
+
+def in_turns(items: Iterable[T]) -> Iterator[T]:
+    """`items`, with a moment for other threads every 2 ms.
+
+    Each read lets go of the interpreter's lock for microseconds, and by that starts anew the 5 ms
+    after which it would be taken from us: beside 100,000 files an event loop waited 50 ms.
+    """
+    begun = time.perf_counter()
+    for number, item in enumerate(items):
+        yield item
+        if not number & 31 and time.perf_counter() - begun > _TURN:
+            time.sleep(_MOMENT)
+            begun = time.perf_counter()
 
 
 # -- the walk --------------------------------------------------------------------------------
