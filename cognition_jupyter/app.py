@@ -74,6 +74,7 @@ class CognitionApp(ExtensionApp):
             self.log.critical("cognition_jupyter can't start: %s", error)
             self.exit(1)
         self.conversations.on_work = self._note_work
+        self.agent = AgentSettings(parent=self)
         assert self.serverapp.event_logger is not None
         for schema in _SCHEMAS.glob("*/*.yaml"):
             self.serverapp.event_logger.register_event_schema(schema)
@@ -174,5 +175,8 @@ class CognitionApp(ExtensionApp):
                 "detail": runtime.detail,
             },
             "memory": {"hot": self.cognition.ram.kind},
-            "agent": {"configured": False, "model": None},
+            "agent": {
+                "configured": bool(self.agent.default_model),
+                "model": self.agent.default_model or None,
+            },
         }
