@@ -7,9 +7,9 @@ import statistics
 
 from tabulate import tabulate
 
-from . import memory, memory_gaps, sessions, snapshots, store
+from . import memory, memory_gaps, sessions, snapshots, socket, store
 
-PARTS = ("sessions", "store", "memory")
+PARTS = ("sessions", "store", "memory", "socket")
 
 
 def main() -> None:
@@ -34,6 +34,8 @@ def main() -> None:
         print_reads(max(rounds, 30))
         print_snapshots(rounds)
         print_gaps(options.large, max(1, options.large_rounds), rounds)
+    if options.only in (None, "socket"):
+        print_socket(rounds)
 
 
 def print_sessions(rounds: int) -> None:
@@ -54,6 +56,19 @@ def print_sessions(rounds: int) -> None:
         print(f"  {name}: {', '.join(map(str, worst))} ms")
         if "idle" not in name:
             print(f"    goal: never over 20 ms: {verdict(worst[0], 20)}")
+
+
+def print_socket(rounds: int) -> None:
+    """Messages on `/ws`."""
+    found = socket.measure(rounds)
+    print(f"\nOver /ws, ms (of {rounds})\n")
+    rows = [
+        [name, f"{middle * 1e3:.0f}", f"{worst * 1e3:.0f}"]
+        for name, (middle, worst) in found.items()
+    ]
+    print(tabulate(rows, ["what", "median", "longest"]))
+    cancelled = found["cancel to tool_end"][1]
+    print(f"Goal: cancel interrupts within 1 s: {verdict(cancelled, 1)}")
 
 
 def print_store(numbers: tuple[int, ...], rounds: int) -> None:
