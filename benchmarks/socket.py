@@ -1,4 +1,4 @@
-"""What `/ws` takes: from a message to its first output, and from `cancel` to the end of the turn."""
+"""What `/ws` takes: from a message to its first output, from `cancel` to the end of the turn."""
 
 from __future__ import annotations
 
