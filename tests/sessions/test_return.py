@@ -285,3 +285,26 @@ def test_journals_are_the_server_s_alone(server: Server) -> None:
     logs = Path(started["workspace_path"]).parent / ".logs"
     assert [p.name for p in logs.iterdir()] == [f"{started['session_id']}.jsonl"]
     assert (logs.stat().st_mode & 0o77, logs.stat().st_uid) == (0, os.geteuid())
+
+
+def test_work_is_activity_and_a_socket_alone_is_none(quick: dict[str, Server]) -> None:
+    server = quick["false true"]
+
+    def active() -> str:
+        return str(server.call("GET", "/api/status?no_track_activity=1")["last_activity"])
+
+    with Socket(server) as socket:
+        session_id = socket.create(user_prefix="active")["session_id"]
+        socket.run(session_id, "1")
+        time.sleep(0.5)
+        before = active()
+        with Socket(server) as other:
+            other.create(session_id=session_id)
+            other.refused("unknown_type", "nothing")
+        socket.send("cancel", session_id=session_id)
+        time.sleep(0.5)
+        assert active() == before
+        socket.run(session_id, "2")
+        assert active() > before
+        socket.send("close_session", session_id=session_id)
+        socket.until("session_ended")
