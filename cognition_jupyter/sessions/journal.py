@@ -7,16 +7,17 @@ the process that owns the session writes. Everything here waits for the disk.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ..exceptions import CognitionError
 from ..models import SESSIONS_KEPT
 
 SEGMENT_BYTES = 32 << 20  # of each of the two files
-LONGEST_LINE = 32 << 20
+LONGEST_LINE = 24 << 20  # with its end; none is written that is longer
 _SEQ = re.compile(rb'\{"seq":([0-9]{1,15}),')
 _PIECE = 1 << 18
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -84,6 +85,9 @@ class Journal:
 
     def append(self, lines: Iterable[bytes]) -> None:
         """Write whole lines, all of them or, with an OSError, none."""
+        lines = [*lines]
+        if any(len(line) > LONGEST_LINE for line in lines):
+            raise OSError(errno.EFBIG, "An event is too large")
         data = b"".join(lines)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(self.current, flags, 0o600)
@@ -100,16 +104,22 @@ class Journal:
             os.replace(self.current, self.older)
 
 
-def prune(directory: Path, session_id: str, keep: int = SESSIONS_KEPT) -> None:
-    """Remove the journals of all but the newest `keep` sessions, and never that of `session_id`."""
+def prune(directory: Path, staying: Collection[str], keep: int = SESSIONS_KEPT) -> None:
+    """Remove the journals of all but the newest `keep` sessions, and never those of `staying`."""
     newest: dict[str, float] = {}
+    stay: set[str] = set()
     with os.scandir(directory) as entries:
         for entry in entries:
             name = entry.name.removesuffix(".jsonl").removesuffix(".1")
-            if entry.name.endswith(".jsonl") and name != session_id:
-                written = entry.stat(follow_symlinks=False).st_mtime
-                newest[name] = max(written, newest.get(name, 0.0))
-    for name in sorted(newest, key=newest.__getitem__, reverse=True)[keep - 1 :]:
+            if not entry.name.endswith(".jsonl"):
+                continue
+            if name in staying:
+                stay.add(name)
+                continue
+            written = entry.stat(follow_symlinks=False).st_mtime
+            newest[name] = max(written, newest.get(name, 0.0))
+    room = max(0, keep - max(1, len(stay)))  # of those that stay one may have no file yet
+    for name in sorted(newest, key=newest.__getitem__, reverse=True)[room:]:
         journal = Journal(directory, name)
         journal.older.unlink(missing_ok=True)
         journal.current.unlink(missing_ok=True)
@@ -181,18 +191,27 @@ class Reader:
 
     def _turn_page(self) -> bool:
         """At the end of a file: go on with the one after it, if there is one by now."""
+        # In this order: if the second is still ours, the first came right after it.
+        files = _opened(self._journal.current), _opened(self._journal.older)
+        current, older = files
+        kept = -1
         try:
-            fd = os.open(self._journal.current, _READ)
-        except FileNotFoundError:
-            return False  # this one was just filled
-        here, there = os.fstat(self._fd), os.fstat(fd)
-        # What was written between our last read and the change of files is still to be read.
-        if (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino) or self._more():
-            os.close(fd)
-            return self._more()
-        self.close()
-        self._fd, self._rest = fd, b""
-        return True
+            if _same(self._fd, current):
+                return self._more()
+            # What was written between our last read and the change of files is still to be read.
+            if self._more():
+                return True
+            # In neither place: the files were turned over twice meanwhile.
+            kept = current if older < 0 or _same(self._fd, older) else older
+            if kept < 0:
+                return False  # this one was just filled
+            self.close()
+            self._fd, self._rest = kept, b""
+            return True
+        finally:
+            for fd in files:
+                if fd >= 0 and fd != kept:
+                    os.close(fd)
 
     def _more(self) -> bool:
         return os.lseek(self._fd, 0, os.SEEK_CUR) < os.fstat(self._fd).st_size
@@ -201,6 +220,18 @@ class Reader:
         raise EventsGone(
             f"Events {self._next} and later of this session are not kept any more; begin anew.",
         )
+
+
+def _opened(path: Path) -> int:
+    """Descriptor of a file to read; -1 when it is not there."""
+    try:
+        return os.open(path, _READ)
+    except FileNotFoundError:
+        return -1
+
+
+def _same(fd: int, other: int) -> bool:
+    return other >= 0 and os.path.samestat(os.fstat(fd), os.fstat(other))
 
 
 def _last(fd: int, cut: bool = True) -> bytes:

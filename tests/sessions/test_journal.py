@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import threading
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from cognition_jupyter.sessions.events import dumps
 from cognition_jupyter.sessions.journal import (
+    LONGEST_LINE,
     EventsGone,
     Journal,
     Reader,
@@ -119,6 +121,40 @@ def test_a_reader_that_is_overtaken_is_told(tmp_path: Path) -> None:
     reader.close()
 
 
+def test_a_reader_goes_on_after_two_turns_of_the_files(tmp_path: Path) -> None:
+    """Its own file is gone by then, and the next is the older one."""
+    journal = Journal(tmp_path, "s", segment_bytes=300)
+    write(journal, 1, 1)
+    reader, seq = Reader(journal, 0), 1
+    found = [seq for seq, _ in reader.read()]
+    for _ in range(2):
+        inode = journal.older.stat().st_ino if journal.older.exists() else 0
+        while not journal.older.exists() or journal.older.stat().st_ino == inode:
+            seq += 1
+            write(journal, seq, seq)
+    assert not journal.current.exists()
+    for more in (0, 2):
+        write(journal, seq + 1, seq + more)
+        seq += more
+        while lines := reader.read():
+            found += [number for number, _ in lines]
+        assert found == [*range(1, seq + 1)]
+    reader.close()
+
+
+def test_no_line_is_written_that_could_not_be_read(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "s", segment_bytes=4 * LONGEST_LINE)
+    write(journal, 1, 1)
+    room = LONGEST_LINE - len(line_of(2, dumps({"time": "t", "event": ""})))
+    size = journal.current.stat().st_size
+    with pytest.raises(OSError, match="too large") as caught:
+        write(journal, 2, 2, "x" * (room + 1))
+    assert caught.value.errno == errno.EFBIG and journal.current.stat().st_size == size
+    write(journal, 2, 2, "x" * room)
+    write(journal, 3, 3)
+    assert numbers(journal, 0) == [1, 2, 3] and journal.last()[0] == 3
+
+
 def test_a_disk_that_is_full_leaves_no_part_of_a_line() -> None:
     with mounted("size=64k") as point:
         journal = Journal(point, "s")
@@ -149,10 +185,23 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
         for path in (journal.current, journal.older):
             os.utime(path, (number, number))
     (tmp_path / "other").write_text("not ours")
-    prune(tmp_path, "s0", keep=3)
+    prune(tmp_path, {"s0"}, keep=3)
     assert {p.name for p in tmp_path.iterdir()} == {
         f"{name}{end}" for name in ("s0", "s6", "s7") for end in (".jsonl", ".1.jsonl")
     } | {"other"}
+
+
+def test_journals_of_live_sessions_stay(tmp_path: Path) -> None:
+    for number in range(8):
+        journal = Journal(tmp_path, f"s{number}")
+        write(journal, 1, 1)
+        os.utime(journal.current, (number, number))
+    # Most live sessions are of other projects.
+    staying = {"new", "s0", "s1", "s3", *(f"elsewhere{n}" for n in range(9))}
+    prune(tmp_path, staying, keep=5)
+    assert {p.stem for p in tmp_path.iterdir()} == {"s0", "s1", "s3", "s6", "s7"}
+    prune(tmp_path, staying, keep=2)
+    assert {p.stem for p in tmp_path.iterdir()} == {"s0", "s1", "s3"}
 
 
 # -- the stream ----------------------------------------------------------------------------

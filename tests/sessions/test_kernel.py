@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,7 @@ import pytest
 from jupyter_client.multikernelmanager import AsyncMultiKernelManager
 
 from cognition_jupyter.exceptions import CognitionError
-from cognition_jupyter.sessions.commands import OUTPUT_BYTES, Commands
+from cognition_jupyter.sessions.commands import OUTPUT_BYTES, Commands, _result
 from cognition_jupyter.sessions.kernel import KernelGone, SessionKernel
 
 Body = Callable[[SessionKernel, Commands], Awaitable[None]]
@@ -123,10 +124,77 @@ def test_a_cancelled_command_is_killed(with_kernel: Callable[[Body], None], tmp_
     with_kernel(body)
 
 
-def test_interrupted(with_kernel: Callable[[Body], None]) -> None:
+def test_a_command_cancelled_at_once_is_killed(
+    with_kernel: Callable[[Body], None], tmp_path: Path
+) -> None:
+    """Also when the kernel hears of the end before it has begun."""
+
     async def body(kernel: SessionKernel, commands: Commands) -> None:
-        running = asyncio.ensure_future(said(kernel, "import time; time.sleep(60)"))
-        await asyncio.sleep(0.5)
+        command = "sleep 0.2; touch alive; sleep 600"
+        for turn in range(20):
+            running = asyncio.ensure_future(commands.run(command))
+            await asyncio.sleep(turn / 1000)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+        await asyncio.sleep(1)
+        assert not (tmp_path / "alive").exists()
+
+    with_kernel(body)
+
+
+def test_what_leaves_a_killed_command_s_group_holds_nothing_up(
+    with_kernel: Callable[[Body], None],
+) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        for daemon in ("setsid sleep 30 & sleep 30", "setsid timeout 30 yes & sleep 30"):
+            begun = time.monotonic()
+            result = await commands.run(f"echo begun; {daemon}", 0.5)
+            assert result.exit_code is None and result.output.startswith("begun\n")
+            assert time.monotonic() - begun < 8
+
+    with_kernel(body)
+
+
+def test_cancelled_commands_leave_no_threads(with_kernel: Callable[[Body], None]) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        async def threads() -> int:
+            code = "import threading; print(sum(t.name[:8] == 'subshell' for t in %s))"
+            return int((await said(kernel, code % "threading.enumerate()"))[0])
+
+        await commands.run("true")
+        for together in (1, 1, 1, 10):
+            running = [
+                asyncio.ensure_future(commands.run("setsid sleep 60 & sleep 60"))
+                for _ in range(together)
+            ]
+            await asyncio.sleep(0.3)
+            for task in running:
+                task.cancel()
+            for found in await asyncio.gather(*running, return_exceptions=True):
+                assert isinstance(found, asyncio.CancelledError)
+        most = 11  # those that were told to kill are kept
+        await until(lambda: not commands._abandoned)
+        connection = await kernel.connection()
+        assert await threads() == len(connection.subshells) <= most
+        before = await threads()
+        for _ in range(10):
+            task = asyncio.ensure_future(commands.run("sleep 60"))
+            await asyncio.sleep(0.2)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await until(lambda: not commands._abandoned)
+        assert await threads() <= before
+        assert (await commands.run("echo still")).output == "still\n"
+
+    with_kernel(body)
+
+
+def test_interrupted(with_kernel: Callable[[Body], None], tmp_path: Path) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        code = "import time; open('begun', 'w').close(); time.sleep(60)"
+        running = asyncio.ensure_future(said(kernel, code))
+        await until((tmp_path / "begun").exists)
         begun = time.monotonic()
         await kernel.interrupt()
         _, reply = await running
@@ -160,3 +228,76 @@ def test_what_a_hostile_kernel_answers(with_kernel: Callable[[Body], None]) -> N
             await commands.run("true")
 
     with_kernel(body)
+
+
+@pytest.mark.parametrize(
+    "expressions",
+    [
+        "[]",
+        "7",
+        "{'result': []}",
+        "{'result': None}",
+        "{'result': {'status': 'ok'}}",
+        "{'result': {'status': 'ok', 'data': []}}",
+        "{'result': {'status': 'ok', 'data': {'text/plain': 7}}}",
+        "{'result': {'status': 'ok', 'data': {'text/plain': ''}}}",
+        "{'result': {'status': 'ok', 'data': {'text/plain': chr(39)}}}",
+        "{'result': {'status': ['ok'], 'ename': [1], 'evalue': {}}}",
+        "{'result': {'status': 'error', 'ename': 'x' * 10**6, 'evalue': 'y'}}",
+    ],
+)
+def test_expressions_of_a_hostile_kernel(
+    with_kernel: Callable[[Body], None], expressions: str
+) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        await said(kernel, f"get_ipython().user_expressions = lambda asked: {expressions}")
+        with pytest.raises(CognitionError) as caught:
+            await commands.run("true")
+        assert caught.value.code == "command_failed" and len(caught.value.message) < 400
+
+    with_kernel(body)
+
+
+@pytest.mark.parametrize("text", ["'[' + '[],' * 2_000_000 + ']'", "repr('A' * 6_000_000)"])
+def test_a_large_answer_does_not_hold_up_the_others(
+    with_kernel: Callable[[Body], None], text: str
+) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        value = f"{{'result': {{'status': 'ok', 'data': {{'text/plain': {text}}}}}}}"
+        await said(kernel, f"get_ipython().user_expressions = lambda asked: asked and {value}")
+        longest = 0.0
+
+        async def tick() -> None:
+            nonlocal longest
+            while True:
+                begun = time.monotonic()
+                await asyncio.sleep(0.01)
+                longest = max(longest, time.monotonic() - begun)
+
+        ticking = asyncio.ensure_future(tick())
+        with pytest.raises(CognitionError, match="did not say"):
+            await commands.run("true")
+        ticking.cancel()
+        assert longest < 3
+
+    with_kernel(body)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"[" * 1_000_000,
+        b"7",
+        b'["", 0]',
+        b'["", 1e999, false]',
+        b'["", true, false]',
+        b'["", 1' + b"0" * 4000 + b", false]",
+        b'["?", 0, false]',
+        b'[["x"], 0, false]',
+        b"\xff",
+    ],
+)
+def test_answers_that_are_none(document: bytes) -> None:
+    for text in (f"'{base64.b64encode(document).decode()}'", document.decode("latin-1"), "'\xe9'"):
+        with pytest.raises(CognitionError, match="did not say"):
+            _result(text)

@@ -13,7 +13,9 @@ import pytest
 from cognition_jupyter.sessions.responders.code import (
     ARTIFACT_CHARACTERS,
     CHUNK,
+    INPUT_CHARACTERS,
     OUTPUT_CHARACTERS,
+    _Artifacts,
     count_tests,
     tell_tests,
 )
@@ -129,6 +131,64 @@ display({{"image/svg+xml": "x" * {ARTIFACT_CHARACTERS}, "text/plain": "large"}},
     assert large["data"]["text/plain"].endswith("is not kept: image/svg+xml, text/plain]")
 
 
+def test_outputs_for_which_there_is_no_room_are_counted(
+    socket: Socket, started: dict[str, Any]
+) -> None:
+    code = f"""
+from IPython.display import display
+large = "x" * {ARTIFACT_CHARACTERS}
+for n in range(30):
+    display({{"text/plain": large}}, raw=True)
+display({{"text/plain": "small"}}, raw=True)
+"""
+    small, note = artifacts(socket.run(started["session_id"], code))
+    assert small["data"] == {"text/plain": "small"}
+    assert note["data"]["text/plain"].endswith("not kept: text/plain; nor are 29 after it]")
+
+
+def test_displays_are_updated_and_cleared(socket: Socket, started: dict[str, Any]) -> None:
+    code = f"""
+from IPython.display import clear_output, display
+def show(text, **options): return display({{"text/plain": text}}, raw=True, **options)
+show("gone"); clear_output()
+one, two = show("one", display_id=True), show("two", display_id=True)
+show("plain")
+for n in range(20):  # each alone has room
+    two.update({{"text/plain": str(n) + "x" * {ARTIFACT_CHARACTERS // 2}}}, raw=True)
+two.update({{"text/plain": "end"}}, raw=True)
+"""
+    found = artifacts(socket.run(started["session_id"], code))
+    assert [a["data"]["text/plain"] for a in found] == ["one", "end", "plain"]
+    code = """
+one.update({"text/plain": "of another run"}, raw=True)
+clear_output(wait=True); one.update({"text/plain": "newer"}, raw=True)
+"""
+    found = artifacts(socket.run(started["session_id"], code))
+    assert [a["data"]["text/plain"] for a in found] == ["newer"]
+    code = "one.update({'text/plain': '1'}, raw=True); clear_output(wait=True); print('next')"
+    assert artifacts(socket.run(started["session_id"], code)) == []
+
+
+def test_long_code_is_told_in_part(socket: Socket, started: dict[str, Any]) -> None:
+    code = "print('run')" + "#" * INPUT_CHARACTERS
+    events = socket.run(started["session_id"], code)
+    assert events[0]["input"] == code[:INPUT_CHARACTERS] + "\n[… 12 characters more]"
+    assert stdout(events) == "run\n"
+    code = code[:INPUT_CHARACTERS]
+    assert socket.run(started["session_id"], code)[0]["input"] == code
+
+
+@pytest.mark.parametrize("content", [{}, {"data": [], "transient": 7}, {"data": {"a": 1}}])
+def test_artifacts_of_a_hostile_kernel(content: dict[str, Any]) -> None:
+    artifacts = _Artifacts()
+    for kind in ("display_data", "update_display_data", "error", "clear_output", "error"):
+        artifacts.hear(kind, content)
+    assert len(artifacts.all()) == 1
+    for _ in range(300_000):
+        artifacts.hear("display_data", content)
+    assert len(json.dumps(artifacts.all())) < ARTIFACT_CHARACTERS * 1.1
+
+
 def test_statistics_are_true(socket: Socket, server: Server) -> None:
     started = socket.create(user_prefix="counted")
     session_id, project_id = started["session_id"], started["project_id"]
@@ -218,6 +278,10 @@ class Told:
         ("no tests ran in 0.00s", None),
         ("I have 3 passed exams in 2s of thinking", None),
         ("3 apples in 0.1s", None),
+        ("9999999 passed in 0.10s", (0, None, 9999999)),
+        ("12345678 passed in 0.10s", None),
+        (f"{'1' * 4400} passed, 1 failed in 0.10s", None),
+        (f"1 passed, {'1' * 4000} failed in 0.10s", None),
         ("", None),
     ],
 )  # fmt: skip
@@ -231,3 +295,7 @@ def test_pytest_s_last_line(output: str, told: tuple[int, str | None, int] | Non
     assert event["exit_code"] == told[0] and count_tests(event["summary"]) == told[2]
     assert told[1] is None or event["summary"] == told[1]
     assert json.dumps(event)
+
+
+def test_numbers_that_are_none() -> None:
+    assert count_tests(f"{'1' * 5000} passed, 12345678 failed, 3 errors") == 3

@@ -15,14 +15,15 @@ TOOL = "python"
 CHUNK = 1 << 16  # characters of one `tool_output`
 OUTPUT_CHARACTERS = 10_000_000  # of one run that are kept
 ARTIFACT_CHARACTERS = 4_000_000  # of all rich outputs of one run, as JSON
+INPUT_CHARACTERS = 65_536  # of the code that are told again
 _PATIENCE = 10.0  # seconds that a kernel may take to be interrupted
 _TAIL = 4096
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 #: Last line of pytest's report: `_pytest/terminal.py`, `summary_stats`.
 _SUMMARY = re.compile(
-    r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s(?: \([\d:.]+\))? ?=*$", re.MULTILINE
+    r"^=* ?((?:\d{1,7} [a-z]+(?:, )?)+) in [\d.]+s(?: \([\d:.]+\))? ?=*$", re.MULTILINE
 )
-_COUNT = re.compile(r"(\d+) (passed|failed|errors?|xfailed|xpassed)")
+_COUNT = re.compile(r"(?<!\d)(\d{1,7}) (passed|failed|errors?|xfailed|xpassed)")
 
 
 class CodeResponder(Responder):
@@ -58,32 +59,29 @@ class _Run:
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
         self._room = OUTPUT_CHARACTERS
-        self._artifact_room = ARTIFACT_CHARACTERS
-        self._artifacts: list[dict[str, Any]] = []
+        self._artifacts = _Artifacts()
         self._tail = ""
 
     async def follow(self, code: str, kernel: Any) -> None:
         """Run the code and tell all of it."""
-        await self._turn.emit("tool_start", tool=TOOL, input=code)
+        await self._turn.emit("tool_start", tool=TOOL, input=_told(code))
         exit_code = 1
         async for message in kernel.execute(code):
             kind, content = message["msg_type"], message["content"]
+            self._artifacts.hear(kind, content)
             if kind == "stream":
                 await self._output(str(content.get("name")), str(content.get("text", "")))
-            elif kind in ("display_data", "execute_result", "update_display_data"):
-                self._keep({"data": content.get("data", {}), "metadata": content.get("metadata")})
             elif kind == "error":
                 await self._error(content)
             elif kind == "execute_reply":
                 exit_code = 0 if content.get("status") == "ok" else 1
-        await self._turn.emit("tool_end", tool=TOOL, exit_code=exit_code, artifacts=self._artifacts)
+        artifacts = self._artifacts.all()
+        await self._turn.emit("tool_end", tool=TOOL, exit_code=exit_code, artifacts=artifacts)
         await tell_tests(self._turn, self._tail)
 
     async def _error(self, content: dict[str, Any]) -> None:
         lines = [str(line) for line in content.get("traceback") or []]
         await self._output("stderr", "\n".join(lines) + "\n")
-        error = {name: content.get(name) for name in ("ename", "evalue", "traceback")}
-        self._keep({"data": {"application/vnd.jupyter.error": error}, "metadata": {}})
 
     async def _output(self, stream: str, text: str) -> None:
         """Tell a piece of a stream, in chunks, as long as there is room."""
@@ -102,16 +100,86 @@ class _Run:
             note = f"\n[output beyond {OUTPUT_CHARACTERS} characters is not kept]\n"
             await self._turn.emit("tool_output", tool=TOOL, stream="stderr", chunk=note)
 
-    def _keep(self, artifact: dict[str, Any]) -> None:
-        """Keep a mime bundle; of a large one only its text, or that it was there."""
-        text = json.dumps(artifact, default=repr)
-        if len(text) > self._artifact_room:
-            kinds = ", ".join(map(str, artifact["data"]))[:200]
-            note = f"[an output of {len(text)} characters is not kept: {kinds}]"
-            text = json.dumps({"data": {"text/plain": note}, "metadata": {}})
-        self._artifact_room -= len(text)
+
+class _Artifacts:
+    """Rich outputs of one run, as JSON; with a note of those for which there was no room."""
+
+    def __init__(self) -> None:
+        self._clear_next = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._room = ARTIFACT_CHARACTERS
+        self._kept: dict[str | int, str] = {}  # by `display_id`, or a number
+        self._number = 0
+        self._dropped = 0
+        self._first_dropped = ""
+
+    def hear(self, kind: str, content: dict[str, Any]) -> None:
+        """Take one message of the kernel, as a notebook would."""
+        if kind == "clear_output":
+            self._clear_next = bool(content.get("wait"))
+            if not self._clear_next:
+                self._clear()
+            return
+        if kind == "update_display_data":
+            self._keep_display(content)
+        elif kind in ("stream", "display_data", "execute_result", "error"):
+            if self._clear_next:
+                self._clear_next = False
+                self._clear()
+            if kind == "error":
+                error = {name: content.get(name) for name in ("ename", "evalue", "traceback")}
+                self._keep(None, {"application/vnd.jupyter.error": error}, {})
+            elif kind != "stream":
+                self._keep_display(content)
+
+    def _keep_display(self, content: dict[str, Any]) -> None:
+        transient, data = content.get("transient"), content.get("data")
+        name = transient.get("display_id") if isinstance(transient, dict) else None
+        self._keep(
+            name if isinstance(name, str) else None,
+            data if isinstance(data, dict) else {},
+            content.get("metadata"),
+        )
+
+    def _keep(self, name: str | None, data: dict[str, Any], metadata: Any) -> None:
+        """Keep a mime bundle, in place of what was there under its name."""
+        text = json.dumps({"data": data, "metadata": metadata}, default=repr)
+        key: str | int = self._number if name is None else name
+        self._number += 1
+        self._room += _cost(key, self._kept.get(key))
+        if _cost(key, text) <= self._room:
+            self._room -= _cost(key, text)
+            self._kept[key] = text
+            return
+        self._kept.pop(key, None)
+        self._dropped += 1
+        if self._dropped == 1:
+            kinds = ", ".join(map(str, data))[:200]
+            self._first_dropped = f"{len(text)} characters is not kept: {kinds}"
+
+    def all(self) -> list[dict[str, Any]]:
+        """What is kept, and at the end the note."""
         # JSON knows no NaN, which Python writes and reads.
-        self._artifacts.append(json.loads(text, parse_constant=lambda name: None))
+        found = [json.loads(text, parse_constant=lambda name: None) for text in self._kept.values()]
+        if self._dropped:
+            note = f"an output of {self._first_dropped}"
+            if self._dropped > 1:
+                note += f"; nor are {self._dropped - 1} after it"
+            found.append({"data": {"text/plain": f"[{note}]"}, "metadata": {}})
+        return found
+
+
+def _cost(key: str | int, text: str | None) -> int:
+    if text is None:
+        return 0
+    return len(text) + (len(key) if isinstance(key, str) else 0)
+
+
+def _told(code: str) -> str:
+    more = len(code) - INPUT_CHARACTERS
+    return code if more <= 0 else f"{code[:INPUT_CHARACTERS]}\n[… {more} characters more]"
 
 
 async def tell_tests(turn: Turn, output: str) -> None:
