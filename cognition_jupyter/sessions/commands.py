@@ -135,7 +135,7 @@ class Commands:
         me = asyncio.current_task()
         subshell = await _subshell(connection)
         if me in self._abandoned:
-            await _delete(connection, subshell)
+            connection.subshells.append(subshell)
             raise asyncio.CancelledError
         content = {
             "code": "",
@@ -145,18 +145,15 @@ class Commands:
             "allow_stdin": False,
             "stop_on_error": False,
         }
-        # Only after the answer it may be deleted: for one that is at work the kernel waits, and
-        # answers nothing meanwhile.
+        # Only after the answer it is free: to delete one that is at work makes the kernel wait for
+        # it, and answer nothing meanwhile.
         answer = await connection.request("execute_request", content, "shell", subshell)
         try:
             text = _value(answer)
         except CognitionError:
             await _delete(connection, subshell)  # maybe the kernel does not know it any more
             raise
-        if me in self._abandoned:
-            await _delete(connection, subshell)
-        else:
-            connection.subshells.append(subshell)
+        connection.subshells.append(subshell)
         return text
 
 

@@ -287,9 +287,10 @@ def test_one_id_twice(at_desk: Callable[..., None]) -> None:
 def test_an_id_that_lives_elsewhere(at_desk: Callable[..., None]) -> None:
     async def work(desk: Desk) -> None:
         session = await desk.start()
+        somebody = desk.store.directory.register_owner()
 
         def give_away(metadata: Metadata) -> None:
-            metadata.sessions[0].owner = "somebody"
+            metadata.sessions[0].owner = somebody.owner_id
 
         await desk.store.change(desk.project_id, give_away)
         await desk.launcher.close(session, "client")
@@ -301,6 +302,8 @@ def test_an_id_that_lives_elsewhere(at_desk: Callable[..., None]) -> None:
         with pytest.raises(Conflict, match="another process"):
             await desk.start()
         assert not desk.runtime.containers and not desk.launcher.knows("s")
+        somebody.release()  # a process that was killed has it no longer
+        await desk.launcher.close(await desk.start(), "client")
 
     at_desk(work)
 

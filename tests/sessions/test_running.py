@@ -137,13 +137,13 @@ def test_outputs_for_which_there_is_no_room_are_counted(
     code = f"""
 from IPython.display import display
 large = "x" * {ARTIFACT_CHARACTERS}
-for n in range(30):
+for n in range(12):
     display({{"text/plain": large}}, raw=True)
 display({{"text/plain": "small"}}, raw=True)
 """
     small, note = artifacts(socket.run(started["session_id"], code))
     assert small["data"] == {"text/plain": "small"}
-    assert note["data"]["text/plain"].endswith("not kept: text/plain; nor are 29 after it]")
+    assert note["data"]["text/plain"].endswith("not kept: text/plain; nor are 11 after it]")
 
 
 def test_displays_are_updated_and_cleared(socket: Socket, started: dict[str, Any]) -> None:

@@ -34,7 +34,8 @@ class KeptConversation:
         self._connection = await aiosqlite.connect(self._directory / DATABASE)
         saver = AsyncSqliteSaver(self._connection, serde=StrictSerializer())
         try:
-            await saver.setup()
+            async with self.turn():  # who sets up a database needs it alone
+                await saver.setup()
         except BaseException as error:
             await self.close()
             if isinstance(error, sqlite3.DatabaseError):
