@@ -241,7 +241,7 @@ class Conversations(LoggingConfigurable):
             await asyncio.wait([ending])  # a journal has one writer
         paths = self._store.paths(project_id)
         journal = Journal(paths.logs, session_id)
-        await in_thread(prune)(paths.logs, {session_id, *self._live})
+        await in_thread(prune)(paths.logs, {session_id, *self._live, *self._opening})
         stream = await SessionStream.open(session_id, journal)
         kernel = SessionKernel(self._sessions.kernels, session_id)
         run = Commands(kernel).run
