@@ -13,7 +13,7 @@ from traitlets.config import LoggingConfigurable
 from ..exceptions import CognitionError, Conflict, Forbidden, RuntimeUnavailable
 from ..memory.hot import HotMemories
 from ..memory.ram import RamDirectories, SessionDirectories
-from ..models import NetworkMode, Reason, SessionRecord, utcnow
+from ..models import NetworkMode, Reason, SessionRecord
 from ..projects.files import in_thread
 from ..projects.naming import is_project_id
 from ..projects.root import Owner
@@ -124,7 +124,7 @@ class Launcher(LoggingConfigurable):
             isolated=runtime.guarantees.isolated,
             network_mode=mode,
             container_image=image if runtime.guarantees.images else None,
-            started_at=utcnow(),
+            started_at=self.store.now(),
         )
         limits = self.policy.max_sessions, self.policy.max_sessions_per_project
         await self.records.open(project_id, record, *limits)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from logging import Logger, LoggerAdapter
 from typing import Any
 
 from ..exceptions import CognitionError, Conflict
-from ..models import Metadata, Reason, SessionRecord, utcnow
+from ..models import Metadata, Reason, SessionRecord
 from ..projects.files import in_thread
 from ..projects.store import ProjectStore
 
@@ -82,7 +83,7 @@ class SessionRecords:
         await self._change_if_possible(
             project_id,
             session_id,
-            lambda metadata: close_record(metadata, session_id, reason, detail),
+            lambda metadata: close_record(metadata, session_id, reason, self._store.now(), detail),
         )
 
     async def _change_if_possible(
@@ -103,13 +104,17 @@ def _remove(metadata: Metadata, session_id: str) -> bool:
 
 
 def close_record(
-    metadata: Metadata, session_id: str, reason: Reason, detail: str | None = None
+    metadata: Metadata,
+    session_id: str,
+    reason: Reason,
+    now: datetime,
+    detail: str | None = None,
 ) -> None:
     """Close the session's record, if it is open, and add its time to the statistics."""
     record = metadata.session(session_id)
     if record is None or record.ended_at is not None:
         return
-    record.ended_at = utcnow()
+    record.ended_at = now
     record.reason = reason
     record.detail = detail
     duration = (record.ended_at - record.started_at).total_seconds()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+from datetime import datetime
 
 from traitlets import Float
 from traitlets.config import LoggingConfigurable
@@ -111,7 +112,9 @@ class Reconcile(LoggingConfigurable):
         ]
         if dead:
             await self._save_memory(project_id)
-            await self._store.change(project_id, functools.partial(_end, session_ids=dead))
+            await self._store.change(
+                project_id, functools.partial(_end, session_ids=dead, now=self._store.now())
+            )
 
     async def _is_over(self, record: SessionRecord) -> bool:
         if record.owner == self._owner:
@@ -132,6 +135,7 @@ class Reconcile(LoggingConfigurable):
                     self.log.warning("Reconcile: directories of %s: %s", owner, error)
 
 
-def _end(metadata: Metadata, session_ids: list[str]) -> None:
+def _end(metadata: Metadata, session_ids: list[str], now: datetime) -> None:
+    why = "The process that ran it was killed."
     for session_id in session_ids:
-        close_record(metadata, session_id, "server_stopped", "The process that ran it was killed.")
+        close_record(metadata, session_id, "server_stopped", now, why)

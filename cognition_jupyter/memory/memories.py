@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..exceptions import Conflict, InvalidInput
-from ..models import Metadata, ProjectConfig, format_time, utcnow
+from ..models import Metadata, ProjectConfig, format_time
 from ..projects.files import in_thread, in_tree_thread
 from ..projects.store import ProjectStore
 from .hot import HotMemories, problems
@@ -114,7 +114,7 @@ class Memories:
 
     async def _note_access(self, project_id: str) -> None:
         def note(metadata: Metadata) -> None:
-            metadata.last_accessed = max(metadata.last_accessed, utcnow())
+            metadata.last_accessed = max(metadata.last_accessed, self._store.now())
 
         await self._store.change(project_id, note)
 

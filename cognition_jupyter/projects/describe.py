@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from ..models import Metadata, SessionRecord, Status, days_left, format_time, utcnow
+from ..models import Metadata, SessionRecord, Status, days_left, format_time
 from .index import Entry
 
 
@@ -13,6 +14,7 @@ def summary(
     *,
     status: Status | None = None,
     default_days: int,
+    now: datetime,
     has_memories: bool,
     contents_path: str | None,
 ) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def summary(
         "total_sessions": metadata.statistics.total_sessions,
         "active_sessions": live,
         "status": status or ("active" if live else "idle"),
-        "cleanup_in_days": days_left(cleanup_at, utcnow()),
+        "cleanup_in_days": days_left(cleanup_at, now),
         "cleanup_at": None if cleanup_at is None else format_time(cleanup_at),
         "pinned": metadata.pinned,
         "has_memories": has_memories,

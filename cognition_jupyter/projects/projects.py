@@ -14,12 +14,12 @@ from ..models import (
     PatchProject,
     ProjectConfig,
     SessionRecord,
-    utcnow,
 )
 from . import describe
 from .files import in_thread
 from .git import GitClone
 from .index import Entry
+from .stage import ProjectPaths
 from .store import ProjectStore
 
 CONFIG_FIELDS = ("network_mode", "container_image", "agent_model", "keep_packages")
@@ -65,8 +65,10 @@ class Projects:
             self._note_progress(request.user_prefix, detail)
             on_progress(detail)
 
-        created = await self._store.create(stored, lambda repo: self._git.clone(url, repo, note))
-        return await self._details(created)
+        async def clone(paths: ProjectPaths, metadata: Metadata) -> None:
+            await self._git.clone(url, paths.repo, note)
+
+        return await self._details(await self._store.create(stored, clone))
 
     async def details(self, project_id: str) -> dict[str, Any]:
         """Everything about one project. Raises NotFound, BrokenProject."""
@@ -94,6 +96,7 @@ class Projects:
             entry.metadata,
             status="trashed" if trashed else None,
             default_days=self._store.cleanup_after_days,
+            now=self._store.now(),
             has_memories=self._store.has_memories(entry.project_id, trashed),
             contents_path=None if trashed else self._contents_path(entry.project_id),
         )
@@ -136,7 +139,7 @@ class Projects:
             for name in ("description", "tags", "cleanup_after_days"):
                 if name in fields:
                     setattr(metadata, name, fields[name])
-            metadata.last_accessed = utcnow()
+            metadata.last_accessed = self._store.now()
 
         return await self._details(await self._store.change(project_id, change))
 

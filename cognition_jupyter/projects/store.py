@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from traitlets import Integer, Unicode
@@ -32,7 +33,8 @@ from .tree import remove_tree
 
 MAX_UID = (1 << 32) - 2  # the last one means "leave it" to chown
 
-Populate = Callable[[Path], Awaitable[None]]
+#: Fills the parts of a project on its way in, and may change what is recorded of it.
+Populate = Callable[[ProjectPaths, Metadata], Awaitable[None]]
 
 
 class ProjectStore(LoggingConfigurable):
@@ -66,6 +68,9 @@ class ProjectStore(LoggingConfigurable):
     container_gid = Integer(
         1000, min=1, max=MAX_UID, help="Group id that goes with `container_uid`."
     ).tag(config=True)
+
+    #: The clock: a test has its own.
+    now: Callable[[], datetime] = staticmethod(utcnow)
 
     _default_max_projects = environment_default("max_projects", "MAX_PROJECTS", 1000)
     _default_cleanup_after_days = environment_default(
@@ -160,16 +165,17 @@ class ProjectStore(LoggingConfigurable):
     async def create(self, request: CreateProject, populate: Populate | None = None) -> Metadata:
         """A new project; it appears in the root whole or not at all.
 
-        `populate` fills the new `repo/` (a clone) before the project appears.
+        `populate` fills its parts (a clone, a template) before the project appears.
         Raises InvalidInput, Conflict (`project_limit`) and what `populate` raises.
         """
         check_prefix(request.user_prefix)
         stage = Stage(self.directory)
         try:
             await self._begin(stage, request.user_prefix)
+            metadata = self._metadata(stage.project_id, request)
             if populate is not None:
-                await populate(stage.paths.repo)
-            return await self._appear(stage, request)
+                await populate(stage.paths, metadata)
+            return await self._appear(stage, metadata)
         except BaseException:
             await self._take_back(stage)
             raise
@@ -188,12 +194,11 @@ class ProjectStore(LoggingConfigurable):
                 "project_limit",
             )
 
-    @in_thread
-    def _appear(self, stage: Stage, request: CreateProject) -> Metadata:
-        now = utcnow()
+    def _metadata(self, project_id: str, request: CreateProject) -> Metadata:
+        now = self.now()
         fields = request.model_dump(exclude={"user_prefix", "template"})
-        metadata = Metadata(
-            project_id=stage.project_id,
+        return Metadata(
+            project_id=project_id,
             user_prefix=request.user_prefix,
             created_at=now,
             last_accessed=now,
@@ -202,6 +207,10 @@ class ProjectStore(LoggingConfigurable):
             description=request.description,
             cleanup_after_days=request.cleanup_after_days,
         )
+
+    @in_thread
+    def _appear(self, stage: Stage, metadata: Metadata) -> Metadata:
+        metadata.created_at = metadata.last_accessed = self.now()
         stage.finish(self.user)
         source, target = stage.paths.project, self.directory.path / stage.project_id
         write_metadata(source, metadata)
@@ -300,7 +309,7 @@ class ProjectStore(LoggingConfigurable):
                 )
             metadata.sessions.append(record)
             metadata.keep_newest_sessions()
-            metadata.last_accessed = utcnow()
+            metadata.last_accessed = self.now()
             metadata.statistics.total_sessions += 1
 
         with self.directory.lock():

@@ -67,7 +67,7 @@ async def in_session(of: Cognition, project_id: str, name: str) -> None:
     file.write_text(str(before + 1))
     await of.hot.save(project_id, "session")
     await of.store.change(
-        project_id, lambda metadata: close_record(metadata, session.session_id, "client")
+        project_id, lambda metadata: close_record(metadata, session.session_id, "client", utcnow())
     )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from cognition_jupyter.models import CreateProject, Metadata
 from cognition_jupyter.projects.files import in_thread
 from cognition_jupyter.projects.root import Root
+from cognition_jupyter.projects.stage import ProjectPaths
 from cognition_jupyter.projects.store import ProjectStore
 
 from .store_support import session
@@ -55,9 +56,9 @@ class Killer:
 
 
 async def create(store: ProjectStore, target: str) -> None:
-    async def populate(repo: Path) -> None:
-        (repo / "sub").mkdir()
-        (repo / "sub" / "file").write_text("cloned")
+    async def populate(paths: ProjectPaths, metadata: Metadata) -> None:
+        (paths.repo / "sub").mkdir()
+        (paths.repo / "sub" / "file").write_text("cloned")
 
     await store.create(CreateProject(user_prefix="new", description="whole"), populate)
 

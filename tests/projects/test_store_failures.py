@@ -22,6 +22,7 @@ from cognition_jupyter.models import (
     SessionRecord,
     utcnow,
 )
+from cognition_jupyter.projects.stage import ProjectPaths
 from cognition_jupyter.projects.store import ProjectStore
 
 from .store_support import (
@@ -44,8 +45,8 @@ def end_all(metadata: Metadata) -> None:
 
 
 def test_a_failed_population_leaves_nothing(tmp_path: Path) -> None:
-    async def populate(repo: Path) -> None:
-        (repo / "half").write_text("half")
+    async def populate(paths: ProjectPaths, metadata: Metadata) -> None:
+        (paths.repo / "half").write_text("half")
         raise CognitionError("It failed.")
 
     with opened(tmp_path) as store:
@@ -91,7 +92,7 @@ def test_a_project_on_its_way_in_makes_nobody_wait(tmp_path: Path) -> None:
     async def check() -> None:
         begun, go_on = asyncio.Event(), asyncio.Event()
 
-        async def populate(repo: Path) -> None:
+        async def populate(paths: ProjectPaths, metadata: Metadata) -> None:
             begun.set()
             await go_on.wait()
 
@@ -123,8 +124,8 @@ def test_a_project_on_its_way_in_makes_nobody_wait(tmp_path: Path) -> None:
 
 
 async def _cancel(store: ProjectStore, delay: float, twice: bool) -> Metadata | None:
-    async def populate(repo: Path) -> None:
-        (repo / "file").write_text("text")
+    async def populate(paths: ProjectPaths, metadata: Metadata) -> None:
+        (paths.repo / "file").write_text("text")
         await asyncio.sleep(0.0005)
 
     task = asyncio.ensure_future(store.create(CreateProject(user_prefix="demo"), populate))

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from cognition_jupyter.exceptions import CognitionError, NotFound
-from cognition_jupyter.models import CreateProject
+from cognition_jupyter.models import CreateProject, Metadata
+from cognition_jupyter.projects.stage import ProjectPaths
 from cognition_jupyter.projects.tree import give_tree, remove_tree
 
 from .store_support import Worker, create, get, ids, leftovers, on_disk, opened, run, select
@@ -214,10 +215,10 @@ def test_what_can_not_be_removed_does_not_come_back(tmp_path: Path) -> None:
 
 
 def test_a_deep_clone_is_given_to_the_sessions_user(tmp_path: Path) -> None:
-    async def populate(repo: Path) -> None:
-        chain(repo, 1500)
-        read_only(repo)
-        (repo / "link").symlink_to(tmp_path)
+    async def populate(paths: ProjectPaths, metadata: Metadata) -> None:
+        chain(paths.repo, 1500)
+        read_only(paths.repo)
+        (paths.repo / "link").symlink_to(tmp_path)
 
     with opened(tmp_path / "root") as store:
         made = run(store.create(CreateProject(user_prefix="deep"), populate))

@@ -12,6 +12,7 @@ from typing import Any
 
 from cognition_jupyter.exceptions import CognitionError, Conflict
 from cognition_jupyter.models import CreateProject, Metadata, utcnow
+from cognition_jupyter.projects.stage import ProjectPaths
 from cognition_jupyter.projects.store import ProjectStore
 
 from .store_support import session
@@ -93,9 +94,9 @@ class Calls:
         """Begin to create a project and stay there until the process ends."""
         begun = asyncio.get_running_loop().create_future()
 
-        async def populate(repo: Path) -> None:
-            (repo / "half").write_text("half")
-            begun.set_result(repo.parent.name)
+        async def populate(paths: ProjectPaths, metadata: Metadata) -> None:
+            (paths.repo / "half").write_text("half")
+            begun.set_result(paths.project.name)
             await asyncio.sleep(3600)
 
         self.creating = asyncio.ensure_future(
