@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from cognition_jupyter.events import Events
 from cognition_jupyter.models import CreateProject, Metadata, utcnow
 from cognition_jupyter.projects.git import GitClone
 from cognition_jupyter.projects.metadata import METADATA_FILE
@@ -44,7 +45,8 @@ async def _at(number: int, rounds: int) -> dict[str, float]:
         fill(root, number)
         store = ProjectStore(max_projects=0)
         store.open(root)
-        projects = Projects(store, GitClone(), lambda config: None, lambda project_id: None)
+        events = Events(store.log)
+        projects = Projects(store, GitClone(), lambda config: None, lambda project_id: None, events)
         made = await projects.create(CreateProject(user_prefix="one"))
         result = {
             "create": await _median(

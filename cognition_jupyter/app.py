@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jupyter_server.base.call_context import CallContext
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import TraitError
 
 from . import __version__
 from .core import Cognition
+from .events import SERVER, Event
 from .exceptions import CognitionError
 from .handlers import HANDLERS
 from .isolated.contents import ProjectContentsManager
@@ -59,10 +60,11 @@ class CognitionApp(ExtensionApp):
             self.log.critical("cognition_jupyter can't start: %s", error)
             self.exit(1)
         parts = self.cognition
-        parts.launcher.emit = self._session_event
-        parts.hot.emit = partial(self._emit, "memory")
+        parts.events.who = _who
+        parts.events.subscribe(self._publish)
+        parts.events.subscribe(self._note_session)
         self.projects = Projects(
-            parts.store, parts.git, self._check, parts.contents_path, self._emit_progress
+            parts.store, parts.git, self._check, parts.contents_path, parts.events
         )
         self.memories = parts.memories
         self.sessions = ProjectSessions(parts.store, parts.launcher, self.serverapp.kernel_manager)
@@ -94,25 +96,19 @@ class CognitionApp(ExtensionApp):
         self.cognition.policy.check(config)
         self.cognition.memories.check(config)
 
-    def _session_event(self, action: str, data: dict[str, Any]) -> None:
-        self._emit("session", action, data)
-        self.conversations.note(action, data)
+    def _note_session(self, event: Event) -> None:
+        if event.noun == "session":
+            self.conversations.note(event.action, event.data)
 
     def _note_work(self) -> None:
         """Real work in a session keeps the server from being culled; JupyterHub looks here, too."""
         assert self.serverapp is not None
         self.serverapp.web_app.settings["cognition_last_activity"] = utcnow()
 
-    def _emit(self, noun: str, action: str, data: dict[str, Any]) -> None:
-        known = {key: value for key, value in data.items() if value is not None}
-        self._publish(noun, {"action": action, **known})
-
-    def _emit_progress(self, prefix: str, detail: str) -> None:
-        self._publish("progress", {"stage": "clone", "user_prefix": prefix, "detail": detail})
-
-    def _publish(self, noun: str, data: dict[str, Any]) -> None:
+    def _publish(self, event: Event) -> None:
+        """Put the event on the server's event bus."""
         assert self.serverapp is not None and self.serverapp.event_logger is not None
-        self.serverapp.event_logger.emit(schema_id=_EVENTS.format(noun), data=data)
+        self.serverapp.event_logger.emit(schema_id=_EVENTS.format(event.noun), data=event.document)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called once the event loop runs, also if the extension could not be loaded."""
@@ -180,3 +176,10 @@ class CognitionApp(ExtensionApp):
                 "model": self.agent.default_model or None,
             },
         }
+
+
+def _who() -> str:
+    """The user whose request is being served, or the server itself."""
+    handler = CallContext.get(CallContext.JUPYTER_HANDLER)
+    user = getattr(handler, "current_user", None)
+    return str(getattr(user, "username", None) or SERVER)

@@ -19,6 +19,7 @@ from jupyter_core.application import JupyterApp
 from traitlets import TraitError
 from traitlets.config import Config, LoggingConfigurable
 
+from .events import Events
 from .exceptions import Forbidden, InvalidInput
 from .kernels.launcher import Launcher
 from .kernels.policy import SessionPolicy
@@ -61,6 +62,7 @@ class Cognition(LoggingConfigurable):
         self.git = GitClone(parent=self)
         self.policy = SessionPolicy(parent=self)
         self.memory_settings = MemorySettings(parent=self)
+        self.events = Events(self.log)
 
     def open(self) -> None:
         """Open the root and what stands on it. Waits for the disk.
@@ -75,12 +77,14 @@ class Cognition(LoggingConfigurable):
             settings = self.memory_settings
             settings.check()
             self.hot = HotMemories(self.store, self.ram, settings, parent=self)
+            self.hot.emit = self.events.of("memory")
             self.memories = Memories(self.store, self.ram, settings, self.hot)
             self.snapshots = MemorySnapshots(self.store, self.hot, parent=self)
             self.choice = RuntimeChoice(self.store.directory, parent=self)
             self.launcher = Launcher(
                 self.store, self.choice, self.policy, self.ram, self.hot, self.owner, parent=self
             )
+            self.launcher.emit = self.events.of("session")
             self.reconcile = Reconcile(
                 self.store, self.choice, self.ram, self.hot, self.launcher, parent=self
             )

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "cognition_jupyter"
 LAYERS = [
     ["__init__", "exceptions", "environment"],
     ["models"],
+    ["events"],
     ["projects"],
     ["memory", "runtimes", "image"],
     ["kernels"],

@@ -60,7 +60,7 @@ def test_a_packages_test_suite_passes_in_a_project_cloned_from_its_repository(
     while detail != "Receiving objects: 100%":
         event = json.loads(events.recv())
         if event["schema_id"].endswith("/progress/v1"):
-            assert event["stage"] == "clone" and event["user_prefix"] == "idna"
+            assert event["action"] == "clone" and event["user_prefix"] == "idna"
             detail = event["detail"]
     events.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from ..events import Events
 from ..exceptions import InvalidInput
 from ..models import (
     CreateProject,
@@ -20,12 +21,11 @@ from .files import in_thread
 from .git import GitClone
 from .index import Entry
 from .stage import ProjectPaths
-from .store import ProjectStore
+from .store import Populate, ProjectStore
 
 CONFIG_FIELDS = ("network_mode", "container_image", "agent_model", "keep_packages")
 CheckPolicy = Callable[[ProjectConfig], None]
 ContentsPath = Callable[[str], str | None]
-NoteProgress = Callable[[str, str], None]  # prefix of the project on its way in, what git says
 
 
 class Projects:
@@ -37,13 +37,14 @@ class Projects:
         git: GitClone,
         check: CheckPolicy,
         contents_path: ContentsPath,
-        note_progress: NoteProgress = lambda prefix, detail: None,
+        events: Events,
     ) -> None:
         self._store = store
         self._git = git
         self._check = check
         self._contents_path = contents_path
-        self._note_progress = note_progress
+        self._events = events
+        self._tell = events.of("project")
 
     async def create(
         self, request: CreateProject, on_progress: Callable[[str], None] = lambda detail: None
@@ -55,20 +56,26 @@ class Projects:
         """
         fields = request.model_dump(include=set(ProjectConfig.model_fields))
         self._check(ProjectConfig(**fields))
-        url = request.repo_url
-        if url is None:
-            return await self._details(await self._store.create(request))
-        self._git.check(url)
-        stored = request.model_copy(update={"repo_url": self._git.redact(url)})
+        url, populate = request.repo_url, None
+        if url is not None:
+            self._git.check(url)
+            request = request.model_copy(update={"repo_url": self._git.redact(url)})
+            populate = self._clone(url, request.user_prefix, on_progress)
+        created = await self._store.create(request, populate)
+        self._tell("created", {"project_id": created.project_id})
+        return await self._details(created)
+
+    def _clone(self, url: str, prefix: str, on_progress: Callable[[str], None]) -> Populate:
+        tell = self._events.of("progress")
 
         def note(detail: str) -> None:
-            self._note_progress(request.user_prefix, detail)
+            tell("clone", {"user_prefix": prefix, "detail": detail})
             on_progress(detail)
 
         async def clone(paths: ProjectPaths, metadata: Metadata) -> None:
             await self._git.clone(url, paths.repo, note)
 
-        return await self._details(await self._store.create(stored, clone))
+        return clone
 
     async def details(self, project_id: str) -> dict[str, Any]:
         """Everything about one project. Raises NotFound, BrokenProject."""
@@ -141,7 +148,7 @@ class Projects:
                     setattr(metadata, name, fields[name])
             metadata.last_accessed = self._store.now()
 
-        return await self._details(await self._store.change(project_id, change))
+        return await self._changed(project_id, change, "changed")
 
     async def extend(self, project_id: str, request: ExtendProject) -> dict[str, Any]:
         """Move the cleanup date by whole days, pin or unpin."""
@@ -161,7 +168,15 @@ class Projects:
             if request.pin is not None:
                 metadata.pinned = request.pin
 
-        return await self._details(await self._store.change(project_id, change))
+        return await self._changed(project_id, change, "extended")
+
+    async def _changed(
+        self, project_id: str, change: Callable[[Metadata], None], action: str
+    ) -> dict[str, Any]:
+        details = await self._details(await self._store.change(project_id, change))
+        told = {name: details[name] for name in ("project_id", "cleanup_at", "pinned")}
+        self._tell(action, told)
+        return details
 
     async def resumable(self) -> dict[str, Any]:
         """Projects without a live session, for clients of the original system."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cognition_jupyter.events import Events
 from cognition_jupyter.models import CreateProject, Metadata, SessionRecord, utcnow
 from cognition_jupyter.projects.git import GitClone
 from cognition_jupyter.projects.index import Entry
@@ -34,7 +35,10 @@ def opened(root: Path, **traits: Any) -> Iterator[ProjectStore]:
 
 
 def projects_of(store: ProjectStore) -> Projects:
-    return Projects(store, GitClone(), lambda config: None, lambda name: f"work/{name}/repo")
+    events = Events(store.log)
+    return Projects(
+        store, GitClone(), lambda config: None, lambda name: f"work/{name}/repo", events
+    )
 
 
 def create(store: ProjectStore, prefix: str = "demo", **fields: Any) -> str:

@@ -1,0 +1,54 @@
+"""Events on the server's bus: what happened, and who did it. The bus itself holds the schemas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+import cognition_jupyter
+
+from .kernels.helpers import Events
+from .support.server import Server
+
+SCHEMAS = Path(cognition_jupyter.__file__).parent / "event_schemas"
+
+
+def user_of(server: Server) -> str:
+    return str(server.call("GET", "/api/me")["identity"]["username"])
+
+
+def test_changes_of_projects_are_told_with_who_made_them(server: Server) -> None:
+    with Events(server, "project") as events:
+        project_id = server.create()
+        path = f"/api/projects/{project_id}"
+        server.call("PATCH", path, json={"description": "new"})
+        details = server.call("POST", f"{path}/extend", json={"days": 2})
+        server.call("POST", f"{path}/extend", json={"pin": True})
+        extended = events.wait_for(project_id, "extended")
+        assert extended["cleanup_at"] == details["cleanup_at"] and extended["pinned"] is False
+        assert "cleanup_at" not in events.wait_for(project_id, "extended", count=2)
+        for action in ("created", "changed", "extended"):
+            assert events.wait_for(project_id, action)["actor"] == user_of(server)
+
+
+def test_events_of_sessions_and_memory_say_who(server: Server) -> None:
+    project_id = server.create()
+    user = user_of(server)
+    with Events(server) as sessions, Events(server, "memory") as memory:
+        session = server.start_session(project_id)
+        assert sessions.wait_for(session["session_id"], "started")["actor"] == user
+        path = f"/api/projects/{project_id}"
+        server.call("PUT", f"{path}/memory/memories/hot/a", 201, data=b"a")
+        server.call("POST", f"{path}/snapshots", 201)
+        assert memory.wait_for(project_id, "snapshot", reason="request")["actor"] == user
+        server.end_session(session)
+        assert sessions.wait_for(session["session_id"], "ended")["actor"] == user
+
+
+def test_every_event_may_say_who(server: Server) -> None:
+    for path in SCHEMAS.glob("*/v1.yaml"):
+        schema = yaml.safe_load(path.read_text())
+        assert schema["$id"].endswith(f"/cognition/{path.parent.name}/v1")
+        assert {"action", "actor"} <= set(schema["required"]), path
+        assert schema["additionalProperties"] is False
