@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from traitlets import TraitError
 from . import __version__
 from .core import Cognition
 from .events import SERVER, Event
-from .exceptions import CognitionError
+from .exceptions import CognitionError, NotFound
 from .handlers import HANDLERS
 from .isolated.contents import ProjectContentsManager
 from .maintenance.periodic import Periodic
@@ -25,6 +26,7 @@ from .sessions.responders.agent_settings import AgentSettings
 from .sessions.responders.choice import ResponderChoice
 
 _EVENTS = "https://schema.jupyter.org/cognition/{}/v1"
+CLEANUP_TICK = 60.0  # seconds between two looks at the clock
 _SCHEMAS = Path(__file__).parent / "event_schemas"
 
 
@@ -85,6 +87,9 @@ class CognitionApp(ExtensionApp):
         interval = snapshots.memory_snapshot_interval if snapshots.memory_snapshot_enabled else 0
         self._reconcile = Periodic("Reconcile", reconcile.run, reconcile.interval, self.log)
         self._snapshots = Periodic("Snapshots", snapshots.run, interval, self.log)
+        cleanup = parts.cleanup
+        tick = min(CLEANUP_TICK, cleanup.project_cleanup_check_interval)
+        self._cleanup = Periodic("Cleanup", cleanup.run_if_due, tick, self.log)
         self._running = True
 
     def initialize_handlers(self) -> None:
@@ -116,6 +121,7 @@ class CognitionApp(ExtensionApp):
             return
         self._reconcile.start(now=True)
         self._snapshots.start()
+        self._cleanup.start()
 
     async def stop_extension(self) -> None:
         """Called before Jupyter stops its kernels: end ours while everything still stands.
@@ -128,6 +134,7 @@ class CognitionApp(ExtensionApp):
         steps = (
             self._reconcile.stop,
             self._snapshots.stop,
+            self._cleanup.stop,
             self._stop_sessions,
             self._save_memory,
             self.cognition.close,
@@ -151,11 +158,17 @@ class CognitionApp(ExtensionApp):
     async def delete_project(self, project_id: str, force: bool, permanent: bool) -> None:
         """Delete a project; with `force`, end its sessions first."""
         if force:
-            await self.sessions.stop_project(project_id, "deleted")
-        if not permanent:
-            await self.cognition.hot.keep(project_id)
-        await self.cognition.store.delete(project_id, permanent)
-        await self.cognition.hot.forget(project_id)
+            with suppress(NotFound):  # it may be in the trash
+                await self.sessions.stop_project(project_id, "deleted")
+        if permanent:
+            await self.cognition.removal.delete(project_id)
+        else:
+            await self.cognition.removal.trash(project_id, force=force)
+
+    async def restore_project(self, project_id: str) -> dict[str, Any]:
+        """Bring a project back from the trash; its details."""
+        await self.cognition.removal.restore(project_id)
+        return await self.projects.details(project_id)
 
     async def health(self) -> dict[str, Any]:
         """What `/health` answers."""

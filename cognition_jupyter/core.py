@@ -23,7 +23,9 @@ from .events import Events
 from .exceptions import Forbidden, InvalidInput
 from .kernels.launcher import Launcher
 from .kernels.policy import SessionPolicy
+from .maintenance.cleanup import Cleanup
 from .maintenance.reconcile import Reconcile
+from .maintenance.removal import Removal
 from .maintenance.snapshots import MemorySnapshots
 from .memory.hot import HotMemories
 from .memory.memories import Memories
@@ -47,6 +49,7 @@ class Cognition(LoggingConfigurable):
         RamDirectories,
         MemorySettings,
         MemorySnapshots,
+        Cleanup,
         Reconcile,
         *RUNTIMES.values(),
     ]
@@ -80,6 +83,8 @@ class Cognition(LoggingConfigurable):
             self.hot.emit = self.events.of("memory")
             self.memories = Memories(self.store, self.ram, settings, self.hot)
             self.snapshots = MemorySnapshots(self.store, self.hot, parent=self)
+            self.removal = Removal(self.store, self.hot, self.events)
+            self.cleanup = Cleanup(self.store, self.removal, self.events, parent=self)
             self.choice = RuntimeChoice(self.store.directory, parent=self)
             self.launcher = Launcher(
                 self.store, self.choice, self.policy, self.ram, self.hot, self.owner, parent=self

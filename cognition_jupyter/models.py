@@ -22,6 +22,9 @@ from .exceptions import InvalidInput
 
 NetworkMode = Literal["OFF", "ON"]
 Status = Literal["active", "idle", "trashed", "broken"]
+#: Why a project was moved to the trash.
+TrashReason = Literal["client", "cleanup"]
+#: Why a session ended.
 Reason = Literal[
     "client",
     "disconnected",
@@ -160,6 +163,10 @@ class Metadata(Stored):
     pinned: bool = False
     cleanup_after_days: Days | None = None
     extended_until: UtcTime | None = None
+    warned_at: UtcTime | None = None
+    trashed_at: UtcTime | None = None  # means nothing outside the trash
+    trashed_reason: TrashReason | None = None
+    trashed_bytes: int | None = None  # on disk, measured in the trash
 
     @property
     def live_sessions(self) -> list[SessionRecord]:
@@ -185,17 +192,10 @@ class Metadata(Stored):
         """The session of that id, or None."""
         return next((r for r in self.sessions if r.session_id == session_id), None)
 
-    def cleanup_at(self, default_days: int) -> datetime | None:
-        """When the project is due to be cleaned up; None when it is pinned."""
-        return None if self.pinned else self.due_at(default_days)
-
     def due_at(self, default_days: int) -> datetime:
         """When the project would be due to be cleaned up if it were not pinned."""
-        try:
-            due = self.last_accessed + timedelta(days=self.cleanup_after_days or default_days)
-        except OverflowError:  # an edited file may say the year 9999
-            due = datetime.max.replace(tzinfo=timezone.utc)
-        return max(due, self.extended_until) if self.extended_until else due
+        days = self.cleanup_after_days or default_days
+        return due_at(self.last_accessed, days, self.extended_until)
 
     def keep_newest_sessions(self) -> None:
         """Drop the oldest ended sessions beyond `SESSIONS_KEPT`; a live one is never dropped."""
@@ -263,6 +263,15 @@ def first_problem(error: ValidationError) -> str:
     where = ".".join(str(part) for part in problem["loc"]) or "value"
     message = problem["msg"].removeprefix("Value error, ")
     return f"{where[:100]}: {message[:300].rstrip('.')}."
+
+
+def due_at(last_accessed: datetime, days: int, extended_until: datetime | None) -> datetime:
+    """When a project is due to be cleaned up."""
+    try:
+        due = last_accessed + timedelta(days=days)
+    except OverflowError:  # an edited file may say the year 9999
+        due = datetime.max.replace(tzinfo=timezone.utc)
+    return max(due, extended_until) if extended_until else due
 
 
 def days_left(cleanup_at: datetime | None, now: datetime) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .base import Command
+from .cleanup import CleanupCommand
 from .image import Image
 from .memory import Memory
 
@@ -16,6 +17,7 @@ class CognitionCommand(Command):
     description = __doc__ or ""
     subcommands: dict[str, Any] = {
         "image": (Image, "Build the session image."),
+        "cleanup": (CleanupCommand, "Do a round of cleanup now, or say what it would do."),
         "memory": (Memory, "Look at the memory of a project, and go back to a snapshot."),
     }
 

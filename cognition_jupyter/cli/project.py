@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 class ProjectCommand(Command):
-    """Base of the commands on one project. They need no server, and work beside one."""
+    """Base of the commands on projects. They need no server, and work beside one."""
 
     #: What stands behind the command's name, optional things in brackets.
     arguments = "PROJECT"
@@ -35,7 +35,7 @@ class ProjectCommand(Command):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        usage = f"{self._command} {self.arguments} {self.options}"
+        usage = " ".join(filter(None, (self._command, self.arguments, self.options)))
         self.description = f"{usage}\n\n{cleandoc(self.description)}"
 
     @default("log_level")
@@ -53,7 +53,8 @@ class ProjectCommand(Command):
         given = [*self.extra_args]
         if not least <= len(given) <= len(names):
             raise WrongUsage(
-                f"`{self._command}` takes {self.arguments} (and {self.options}); {len(given)} "
+                f"`{self._command}` takes {self.arguments or 'nothing'} (and {self.options}); "
+                f"{len(given)} "
                 f"argument{'' if len(given) == 1 else 's'} given."
             )
         return given

@@ -69,6 +69,28 @@ class ProjectHandler(CognitionHandler):
         self.answer({"message": f"{project_id} was {verb}.", "project_id": project_id})
 
 
+class RestoreHandler(CognitionHandler):
+    """`/api/projects/{id}/restore`."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, project_id: str) -> None:
+        """Bring a project back from the trash."""
+        self.answer(await self.app.restore_project(project_id))
+
+
+class CleanupHandler(CognitionHandler):
+    """`/api/projects/cleanup`."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Do a round of cleanup now, or say what it would do."""
+        dry_run = self.boolean("dry_run")
+        done = await self.app.cognition.cleanup.run(dry_run)
+        self.answer({"dry_run": dry_run, **done.document})
+
+
 class ExtendHandler(CognitionHandler):
     """`/api/projects/{id}/extend`."""
 
@@ -92,7 +114,9 @@ class UnpinHandler(CognitionHandler):
 
 ROUTES = [
     (r"/api/projects", ProjectsHandler),
+    (r"/api/projects/cleanup", CleanupHandler),
     (rf"/api/projects/{ID}", ProjectHandler),
+    (rf"/api/projects/{ID}/restore", RestoreHandler),
     (rf"/api/projects/{ID}/extend", ExtendHandler),
     (rf"/api/projects/{ID}/unpin", UnpinHandler),
 ]

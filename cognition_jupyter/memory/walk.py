@@ -132,16 +132,21 @@ class _Level(Generic[S]):
 
 
 def walk(
-    tree: Directory, parts: Parts, state: S, enter: Enter[S], budget: Budget
+    tree: Directory,
+    parts: Parts,
+    state: S,
+    enter: Enter[S],
+    budget: Budget,
+    directories: bool = False,
 ) -> Generator[Step[S], None, None]:
-    """Everything below the directory `parts` of `tree` that is no directory itself.
+    """Everything below the directory `parts` of `tree`; `directories` themselves only if asked.
 
     What vanishes or is swapped on the way is passed by; what may not be read is noted in the
     budget. Raises OSError for `parts` itself, and Spent. To be closed.
     """
     levels = [_Level[S](tree.open(parts), "")]
     try:
-        yield from _list(levels[0], state, enter, budget)
+        yield from _list(levels[0], state, enter, budget, directories)
         while levels:
             level = levels[-1]
             if not level.pending:
@@ -160,14 +165,14 @@ def walk(
             if len(levels) >= _KEPT_OPEN:
                 levels[-_KEPT_OPEN].close()
             levels.append(_Level(fd, level.inner(name)))
-            yield from _list(levels[-1], state, enter, budget)
+            yield from _list(levels[-1], state, enter, budget, directories)
     finally:
         for level in levels:
             level.close()
 
 
 def _list(
-    level: _Level[S], state: S, enter: Enter[S], budget: Budget
+    level: _Level[S], state: S, enter: Enter[S], budget: Budget, directories: bool
 ) -> Generator[Step[S], None, None]:
     assert level.fd is not None
     prefix = f"{level.path}/" if level.path else level.path
@@ -175,9 +180,10 @@ def _list(
         with os.scandir(level.fd) as entries:
             for entry in entries:
                 budget.visit()
-                if not entry.is_dir(follow_symlinks=False):
+                is_directory = entry.is_dir(follow_symlinks=False)
+                if directories or not is_directory:
                     yield level.fd, prefix, entry, state
-                elif (inner := enter(state, level.inner(entry.name))) is not None:
+                if is_directory and (inner := enter(state, level.inner(entry.name))) is not None:
                     level.pending.append((entry.name, inner))
     except OSError as error:
         budget.failed(error)

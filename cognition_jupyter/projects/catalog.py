@@ -106,15 +106,3 @@ class Catalog:
             self.index.record_broken(project_id, error.message)
         finally:
             unlock(*held)
-
-
-def trashed(root: Root) -> list[Metadata]:
-    """Metadata of the projects in the trash, newest access first; unreadable ones are left out."""
-    found = []
-    for path in root.trash.iterdir():
-        if is_project_id(path.name):
-            try:
-                found.append(read_metadata(root.trash, path.name))
-            except (NotFound, BrokenProject):
-                continue
-    return sorted(found, key=lambda metadata: metadata.last_accessed, reverse=True)

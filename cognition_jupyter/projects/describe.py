@@ -13,14 +13,13 @@ def summary(
     metadata: Metadata,
     *,
     status: Status | None = None,
-    default_days: int,
+    cleanup_at: datetime | None,
     now: datetime,
     has_memories: bool,
     contents_path: str | None,
 ) -> dict[str, Any]:
     """A row of the list of projects."""
     live = len(metadata.live_sessions)
-    cleanup_at = metadata.cleanup_at(default_days)
     return {
         "project_id": metadata.project_id,
         "user_prefix": metadata.user_prefix,
@@ -36,6 +35,16 @@ def summary(
         "pinned": metadata.pinned,
         "has_memories": has_memories,
         "contents_path": contents_path,
+    }
+
+
+def trashed(metadata: Metadata, deletion_at: datetime) -> dict[str, Any]:
+    """What a row has besides when the project is in the trash."""
+    return {
+        "trashed_at": metadata.trashed_at and format_time(metadata.trashed_at),
+        "trashed_reason": metadata.trashed_reason,
+        "deletion_at": format_time(deletion_at),
+        "disk_bytes": metadata.trashed_bytes,
     }
 
 

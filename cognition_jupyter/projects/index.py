@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -24,16 +25,18 @@ from pydantic import ValidationError
 from ..models import Metadata, format_time
 
 _RETRY_AFTER = 60.0  # seconds that an index in memory stands in for the file
-_SCHEMA_VERSION = 1  # to be raised when the tables change, or what `Metadata` accepts
+_SCHEMA_VERSION = 2  # to be raised when the tables change, or what `Metadata` accepts
 _SCHEMA = f"""
 BEGIN;
 CREATE TABLE projects (
     project_id TEXT PRIMARY KEY, signature TEXT, user_prefix TEXT NOT NULL,
     last_accessed TEXT NOT NULL, live INTEGER NOT NULL, pinned INTEGER NOT NULL,
-    tags TEXT NOT NULL, broken TEXT, document TEXT);
+    tags TEXT NOT NULL, broken TEXT, after_days INTEGER, extended_until TEXT, document TEXT);
 CREATE INDEX by_access ON projects
     (last_accessed DESC, project_id, broken, live, pinned, user_prefix, tags);
 CREATE INDEX by_life ON projects (live) WHERE live;
+CREATE INDEX by_due ON projects (last_accessed, after_days, extended_until, project_id)
+    WHERE NOT pinned AND NOT live AND broken IS NULL;
 CREATE TABLE dirty (project_id TEXT PRIMARY KEY);
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT);
 PRAGMA user_version = {_SCHEMA_VERSION};
@@ -194,17 +197,19 @@ class Index:
             metadata.pinned,
             json.dumps(metadata.tags),
             None,
+            metadata.cleanup_after_days,
+            metadata.extended_until and format_time(metadata.extended_until),
             document.model_dump_json(),
         )
 
     def record_broken(self, project_id: str, reason: str) -> None:
         """Record that the project can't be read, and why. It has no signature: it is read again."""
         prefix = project_id.rpartition("-")[0]
-        self._replace(project_id, None, prefix, "", 0, 0, "[]", reason, None)
+        self._replace(project_id, None, prefix, "", 0, 0, "[]", reason, None, None, None)
 
     def _replace(self, project_id: str, *values: object) -> None:
         self._execute(
-            "REPLACE INTO projects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (project_id, *values)
+            "REPLACE INTO projects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (project_id, *values)
         )
         self._execute("DELETE FROM dirty WHERE project_id = ?", (project_id,))
 
@@ -236,6 +241,26 @@ class Index:
     def count(self) -> int:
         """Projects, the broken ones too."""
         return int(str(self._execute("SELECT COUNT(*) FROM projects")[0][0]))
+
+    def unused(self) -> list[tuple[str, datetime, int | None, datetime | None]]:
+        """What cleanup asks for first of all projects that are whole, idle and not pinned.
+
+        (id, last access, days after which it is due if it has a number of its own, the time to
+        which it was extended), the longest unused first.
+        """
+        rows = self._execute(
+            "SELECT project_id, last_accessed, after_days, extended_until FROM projects "
+            "WHERE NOT pinned AND NOT live AND broken IS NULL ORDER BY last_accessed"
+        )
+        return [
+            (
+                str(name),
+                _time(accessed),
+                None if days is None else int(str(days)),
+                None if extended is None else _time(extended),
+            )
+            for name, accessed, days, extended in rows
+        ]
 
     def fact(self, name: str) -> str | None:
         """A value kept beside the rows."""
@@ -275,6 +300,10 @@ class Index:
                 [*values, -1 if limit is None else limit, offset],
             )
         return [_entry(*row) for row in rows], total
+
+
+def _time(text: object) -> datetime:
+    return datetime.fromisoformat(str(text).replace("Z", "+00:00"))
 
 
 def _is_final(error: sqlite3.Error) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..events import Events
-from ..exceptions import InvalidInput
+from ..exceptions import InvalidInput, NotFound
 from ..models import (
     CreateProject,
     ExtendProject,
@@ -78,15 +78,22 @@ class Projects:
         return clone
 
     async def details(self, project_id: str) -> dict[str, Any]:
-        """Everything about one project. Raises NotFound, BrokenProject."""
-        return await self._details(await self._store.get(project_id))
+        """Everything about one project, also in the trash. Raises NotFound, BrokenProject."""
+        try:
+            return await self._details(await self._store.get(project_id))
+        except NotFound as error:
+            try:
+                trashed = await self._store.trash.get(project_id)
+            except NotFound:
+                raise error from None
+            return await self._details(trashed, trashed=True)
 
     async def select(
         self, prefix: str | None, tags: list[str], status: str | None, limit: int, offset: int
     ) -> dict[str, Any]:
         """`{projects, total}`, newest access first."""
         if status == "trashed":
-            entries, total = await self._store.select_trashed(prefix, tags, limit, offset)
+            entries, total = await self._store.trash.select(prefix, tags, limit, offset)
         else:
             entries, total = await self._store.select(prefix, tags, status, limit, offset)
         rows = await self._rows(entries, status == "trashed")
@@ -99,20 +106,23 @@ class Projects:
     def _row(self, entry: Entry, trashed: bool) -> dict[str, Any]:
         if entry.metadata is None:
             return describe.broken(entry)
-        return describe.summary(
+        row = describe.summary(
             entry.metadata,
             status="trashed" if trashed else None,
-            default_days=self._store.cleanup_after_days,
+            cleanup_at=None if trashed else self._store.cleanup_at(entry.metadata),
             now=self._store.now(),
             has_memories=self._store.has_memories(entry.project_id, trashed),
             contents_path=None if trashed else self._contents_path(entry.project_id),
         )
+        if trashed:
+            row |= describe.trashed(entry.metadata, self._store.trash.deletion_at(entry.metadata))
+        return row
 
     @in_thread
-    def _details(self, metadata: Metadata) -> dict[str, Any]:
+    def _details(self, metadata: Metadata, trashed: bool = False) -> dict[str, Any]:
         project_id = metadata.project_id
         document = metadata.model_dump(mode="json")
-        return self._row(Entry(project_id, metadata, None), False) | {
+        return self._row(Entry(project_id, metadata, None), trashed) | {
             "config": document["config"],
             "statistics": document["statistics"],
             "sessions": [self.session(project_id, record) for record in metadata.sessions[::-1]],
@@ -156,17 +166,21 @@ class Projects:
             raise InvalidInput("Say how many days (1 to 3650) or pin (true or false).")
 
         def change(metadata: Metadata) -> None:
+            def due() -> datetime:
+                return metadata.due_at(self._store.cleanup_after_days)
+
             # Not an access: the date moves by these days and no more.
             if request.days is not None:
-                due = metadata.due_at(self._store.cleanup_after_days)
                 try:
-                    metadata.extended_until = due + timedelta(days=request.days)
+                    metadata.extended_until = due() + timedelta(days=request.days)
                 except OverflowError:
                     raise InvalidInput(
                         "days: the cleanup date would be after the year 9999; pin the project."
                     ) from None
             if request.pin is not None:
                 metadata.pinned = request.pin
+                if not request.pin and due() <= self._store.now():
+                    metadata.last_accessed = self._store.now()  # its date passed meanwhile
 
         return await self._changed(project_id, change, "extended")
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from traitlets import Integer, Unicode
+from traitlets import Bool, Integer, Unicode
 from traitlets.config import LoggingConfigurable
 
 from ..environment import environment_default
@@ -20,16 +19,17 @@ from ..models import (
     Metadata,
     ProjectConfig,
     SessionRecord,
+    due_at,
     utcnow,
 )
-from .catalog import Catalog, trashed
+from .catalog import Catalog
 from .files import in_thread
 from .index import Entry
 from .metadata import write_metadata
 from .naming import check_prefix, check_project_id
 from .root import Root
 from .stage import ProjectPaths, Stage
-from .tree import remove_tree
+from .trash import Trash
 
 MAX_UID = (1 << 32) - 2  # the last one means "leave it" to chown
 
@@ -58,6 +58,17 @@ class ProjectStore(LoggingConfigurable):
         help="Days without access after which a project is due to be cleaned up, where it has no "
         "number of its own. Default from PROJECT_CLEANUP_AFTER_DAYS.",
     ).tag(config=True)
+    project_cleanup_enabled = Bool(
+        True,
+        help="Whether projects that nobody uses go to the trash in the end. Default from "
+        "PROJECT_CLEANUP_ENABLED.",
+    ).tag(config=True)
+    trash_retention_days = Integer(
+        7,
+        min=1,
+        max=MAX_DAYS,
+        help="Days that a deleted project stays in the trash before it is removed for good.",
+    ).tag(config=True)
     container_uid = Integer(
         1000,
         min=1,
@@ -77,6 +88,10 @@ class ProjectStore(LoggingConfigurable):
         "cleanup_after_days", "PROJECT_CLEANUP_AFTER_DAYS", 30, minimum=1, maximum=MAX_DAYS
     )
 
+    _default_enabled = environment_default(
+        "project_cleanup_enabled", "PROJECT_CLEANUP_ENABLED", True
+    )
+
     def open(self, root: Path) -> None:
         """Open `root`, make it if it is missing, and finish what a killed server left half done.
 
@@ -87,6 +102,7 @@ class ProjectStore(LoggingConfigurable):
             getattr(self, name)  # a default is looked up when it is first asked for
         self.directory = Root(root)
         self.catalog = Catalog(self.directory)
+        self.trash = Trash(self)
         self.recover()
 
     def close(self) -> None:
@@ -103,6 +119,12 @@ class ProjectStore(LoggingConfigurable):
     def paths(self, project_id: str) -> ProjectPaths:
         """Where the project's parts are; InvalidInput for what is no project id."""
         return ProjectPaths.under(self.directory.path / check_project_id(project_id))
+
+    def cleanup_at(self, metadata: Metadata) -> datetime | None:
+        """When the project is due to be cleaned up; None for never."""
+        if metadata.pinned or not self.project_cleanup_enabled:
+            return None
+        return metadata.due_at(self.cleanup_after_days)
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -128,20 +150,6 @@ class ProjectStore(LoggingConfigurable):
         """
         self.catalog.catch_up()
         return self.catalog.index.select(prefix, tags, status, limit, offset)
-
-    @in_thread
-    def select_trashed(
-        self, prefix: str | None, tags: Iterable[str], limit: int | None, offset: int
-    ) -> tuple[list[Entry], int]:
-        """Projects in the trash that match, newest access first, and how many match in all."""
-        wanted = set(tags)
-        found = [
-            Entry(metadata.project_id, metadata, None)
-            for metadata in trashed(self.directory)
-            if metadata.user_prefix.startswith(prefix or "")
-            and (not wanted or wanted & set(metadata.tags))
-        ]
-        return found[offset : None if limit is None else offset + limit], len(found)
 
     def has_memories(self, project_id: str, trashed: bool = False) -> bool:
         """Whether anything is remembered on disk for the project (waits for the disk)."""
@@ -182,10 +190,11 @@ class ProjectStore(LoggingConfigurable):
 
     @in_thread
     def _begin(self, stage: Stage, prefix: str) -> None:
-        self._check_limit()  # before the work; what counts is the check in `_appear`
+        self.check_limit()  # before the work; what counts is the check in `_appear`
         stage.begin(prefix)
 
-    def _check_limit(self) -> None:
+    def check_limit(self) -> None:
+        """Raise Conflict (`project_limit`) when there may not be one more. The root is locked."""
         self.catalog.catch_up()
         if self.max_projects and self.catalog.index.count() >= self.max_projects:
             raise Conflict(
@@ -215,7 +224,7 @@ class ProjectStore(LoggingConfigurable):
         source, target = stage.paths.project, self.directory.path / stage.project_id
         write_metadata(source, metadata)
         with self.directory.lock():
-            self._check_limit()
+            self.check_limit()
             self.catalog.move(stage.project_id, source, target)
             self.catalog.record(metadata)
         stage.release()
@@ -229,13 +238,13 @@ class ProjectStore(LoggingConfigurable):
                 stage.discard()
                 return
             stage.release()
-            self._delete(stage.project_id, permanent=True)
+            self.trash.delete_now(stage.project_id)
         except (CognitionError, OSError) as error:
             # Somebody was quick to use or delete it, or the next start will tidy up.
             self.log.warning("Taking %s back: %s", stage.project_id, error)
 
     @contextmanager
-    def _locked(self, project_id: str) -> Iterator[None]:
+    def locked(self, project_id: str) -> Iterator[None]:
         """Hold the lock of a project that is in the root: one on its way in can take long."""
         check_project_id(project_id)
         if not os.path.lexists(self.directory.path / project_id):
@@ -244,7 +253,7 @@ class ProjectStore(LoggingConfigurable):
             yield
 
     def _change(self, project_id: str, change: Callable[[Metadata], object]) -> Metadata:
-        with self._locked(project_id):
+        with self.locked(project_id):
             metadata = self.catalog.read(project_id)
             change(metadata)
             self.catalog.write(metadata)
@@ -257,40 +266,6 @@ class ProjectStore(LoggingConfigurable):
         `change` edits in place and may raise to leave everything as it was.
         """
         return self._change(project_id, change)
-
-    @in_thread
-    def delete(self, project_id: str, permanent: bool = False) -> None:
-        """Move the project to the trash, or remove it for good.
-
-        Raises NotFound, BrokenProject, Conflict (`active_sessions`) while sessions live: end them
-        first. Once a permanent deletion has begun the project does not come back: what a crash or
-        an error keeps from being removed goes at the next start.
-        """
-        self._delete(project_id, permanent)
-
-    def _delete(self, project_id: str, permanent: bool) -> None:
-        target = self.directory.trash / project_id
-        if permanent:
-            target = self.directory.deleting / f"{project_id}.{secrets.token_hex(4)}"
-        with self.directory.lock(), self._locked(project_id):
-            if self.catalog.read(project_id).live_sessions:
-                raise Conflict(
-                    f"{project_id} has live sessions; end them first or use force=true.",
-                    "active_sessions",
-                )
-            if os.path.lexists(target):
-                raise Conflict(f"{project_id} is in the trash already.", "in_trash")
-            self.catalog.move(project_id, self.directory.path / project_id, target)
-            self.catalog.index.remove(project_id)
-        if permanent:
-            try:
-                remove_tree(target)
-            except OSError as error:
-                raise CognitionError(
-                    f"{project_id} is deleted, but files of it remain in {target} "
-                    f"({error.strerror}); their removal is tried again.",
-                    "files_remain",
-                ) from None
 
     # -- sessions --------------------------------------------------------------------------
 
@@ -321,6 +296,19 @@ class ProjectStore(LoggingConfigurable):
                     "session_limit",
                 )
             return self._change(project_id, add)
+
+    @in_thread
+    def due_before(self, time: datetime) -> list[tuple[datetime, str]]:
+        """Idle projects that are due to be cleaned up by `time`: (when, id), the first first.
+
+        By the index; what counts is the metadata, under the project's lock.
+        """
+        self.catalog.catch_up()
+        found = [
+            (due_at(accessed, days or self.cleanup_after_days, extended), project_id)
+            for project_id, accessed, days, extended in self.catalog.index.unused()
+        ]
+        return sorted(one for one in found if one[0] <= time)
 
     @in_thread
     def projects_with_live_sessions(self) -> list[str]:

@@ -29,6 +29,9 @@ PACKAGE = Path(__file__).parents[2]
 class Place:
     """Jupyter's directory with a root in it, RAM and configuration of its own."""
 
+    #: What stands behind `jupyter cognition` in what a user calls.
+    command: tuple[str, ...] = ("memory",)
+
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="cognition-test-cli-"))
         self.ram = Path(tempfile.mkdtemp(prefix="cgn", dir="/dev/shm"))
@@ -96,7 +99,7 @@ class Place:
     ) -> subprocess.Popen[bytes]:
         environment.setdefault("PYTHONPATH", str(PACKAGE))
         return subprocess.Popen(
-            [sys.executable, "-m", "cognition_jupyter.cli", "memory", *arguments],
+            [sys.executable, "-m", "cognition_jupyter.cli", *self.command, *arguments],
             cwd=cwd or self.files,
             env=clean_environment(self.home, **environment),
             stdin=subprocess.DEVNULL,

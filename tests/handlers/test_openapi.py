@@ -143,11 +143,18 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     walk.call("POST", f"{path}/unpin")
     memory(walk, path)
     walk.call("DELETE", path)
+    walk.call("POST", f"{path}/restore")
+    walk.refuse("POST", f"{path}/restore", 409, "project_exists")
+    assert set(walk.call("POST", "/api/projects/cleanup?dry_run=true")) >= {"trashed", "warned"}
+    walk.call("DELETE", path)
+    walk.call("GET", path)
+    walk.call("DELETE", f"{path}?permanent=true")
     for status in ("active", "idle", "resumable", "pinned", "trashed", "broken"):
         walk.call("GET", f"/api/projects?status={status}")
     assert walk.seen == {operation["operationId"] for operation in described().values()}
 
     gone = [("GET", path), ("PATCH", path), ("DELETE", path), ("POST", f"{path}/extend")]
+    gone += [("POST", f"{path}/restore")]
     gone += [("POST", f"{path}/unpin"), ("GET", f"{path}/sessions"), ("POST", f"{path}/sessions")]
     gone += [("GET", one), ("DELETE", one), ("GET", f"{one}/events"), ("GET", f"{path}/memory")]
     gone += [(verb, f"{path}/memory/memories/hot/a") for verb in ("GET", "PUT", "DELETE")]

@@ -159,9 +159,41 @@ def test_a_deleted_project_goes_to_the_trash(api: Api) -> None:
     (row,) = api.call("GET", f"/api/projects?status=trashed&tags={tag}")["projects"]
     assert row["project_id"] == project_id and row["status"] == "trashed"
     assert row["contents_path"] is None
-    api.refuse("DELETE", path, 404, "project_not_found")
-    api.refuse("DELETE", f"{path}?permanent=true", 404, "project_not_found")
+    assert row["trashed_reason"] == "client"
+    assert moment(row["deletion_at"]) - moment(row["trashed_at"]) == timedelta(days=7)
+    details = api.call("GET", path)
+    assert {name: details[name] for name in row} == row
+    for query in ("", "?force=true"):
+        api.refuse("DELETE", f"{path}{query}", 409, "in_trash")
+    api.refuse("POST", f"{path}/sessions", 404, "project_not_found", json={})
     assert (api.server.root / ".trash" / project_id).exists()
+
+
+def test_a_project_comes_back_from_the_trash(api: Api) -> None:
+    project_id = api.create("back")
+    path = f"/api/projects/{project_id}"
+    (api.server.root / project_id / "repo/file").write_text("kept")
+    api.call("PUT", f"{path}/memory/memories/hot/note", 201, data=b"in RAM")
+    api.refuse("POST", f"{path}/restore", 409, "project_exists")
+    api.call("DELETE", path)
+    before = api.call("GET", path)
+    after = api.call("POST", f"{path}/restore")
+    assert after["status"] == "idle" and after["last_accessed"] > before["last_accessed"]
+    assert "trashed_at" not in after
+    assert (api.server.root / project_id / "repo/file").read_text() == "kept"
+    assert api.server.request("GET", f"{path}/memory/memories/hot/note").content == b"in RAM"
+    api.refuse("POST", f"{path}/restore", 409, "project_exists")
+
+
+@pytest.mark.parametrize("query", ["", "&force=true"])
+def test_what_is_in_the_trash_can_be_removed_for_good(api: Api, query: str) -> None:
+    project_id = api.create("away")
+    path = f"/api/projects/{project_id}"
+    api.call("DELETE", path)
+    assert "for good" in api.call("DELETE", f"{path}?permanent=true{query}")["message"]
+    assert not list(api.server.root.glob(f"**/{project_id}*"))
+    for method, place in (("GET", path), ("POST", f"{path}/restore"), ("DELETE", path)):
+        api.refuse(method, place, 404, "project_not_found")
 
 
 def test_permanently_deleted_is_gone(api: Api) -> None:
@@ -192,3 +224,7 @@ def test_live_sessions_stand_against_a_delete_but_for_force(api: Api) -> None:
         if row["project_id"] == project_id
     )
     assert row["active_sessions"] == 0
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

@@ -162,7 +162,7 @@ def test_the_round_forgets_projects_that_are_gone(two: tuple[Cognition, Cognitio
         project_id, stays = await project(one), await project(one)
         for each in (project_id, stays):
             await one.hot.ensure(each)
-        await other.store.delete(project_id)
+        await other.store.trash.put(project_id)
         await one.snapshots.run()
         assert await one.hot.in_ram() == [stays]
         assert not one.ram.marker(project_id).exists()
@@ -191,7 +191,7 @@ def test_the_ram_outlives_the_absence_of_the_root_s_disk(two: tuple[Cognition, C
         away.rename(root)
         assert note.read_text() == "in no snapshot yet"
         await one.snapshots.run()
-        await other.store.delete(project_id)
+        await other.store.trash.put(project_id)
         await one.snapshots.run()
         assert await one.hot.in_ram() == []
 

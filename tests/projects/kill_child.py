@@ -72,11 +72,11 @@ async def change(store: ProjectStore, target: str) -> None:
 
 
 async def trash(store: ProjectStore, target: str) -> None:
-    await store.delete(target)
+    await store.trash.put(target)
 
 
 async def remove(store: ProjectStore, target: str) -> None:
-    await store.delete(target, permanent=True)
+    await store.trash.delete(target)
 
 
 async def start_session(store: ProjectStore, target: str) -> None:

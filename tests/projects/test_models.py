@@ -136,12 +136,11 @@ def metadata(**fields: object) -> Metadata:
 
 
 def test_the_cleanup_date() -> None:
-    assert metadata().cleanup_at(30) == NOW + timedelta(days=30)
-    assert metadata(cleanup_after_days=7).cleanup_at(30) == NOW + timedelta(days=7)
+    assert metadata().due_at(30) == NOW + timedelta(days=30)
+    assert metadata(cleanup_after_days=7).due_at(30) == NOW + timedelta(days=7)
     later, earlier = format_time(NOW + timedelta(days=40)), format_time(NOW + timedelta(days=2))
-    assert metadata(extended_until=later).cleanup_at(30) == NOW + timedelta(days=40)
-    assert metadata(extended_until=earlier).cleanup_at(30) == NOW + timedelta(days=30)
-    assert metadata(pinned=True, extended_until=later).cleanup_at(30) is None
+    assert metadata(extended_until=later).due_at(30) == NOW + timedelta(days=40)
+    assert metadata(extended_until=earlier).due_at(30) == NOW + timedelta(days=30)
 
 
 def test_times_are_utc_and_end_in_z() -> None:

@@ -126,15 +126,17 @@ def test_delete_moves_to_the_trash_and_permanent_removes(tmp_path: Path) -> None
         projects = projects_of(store)
         one, two = create(store, "one", tags=["x"]), create(store, "two")
         (store.paths(one).persistent / "note").write_text("remember")
-        run(store.delete(one))
-        run(store.delete(two, permanent=True))
+        run(store.trash.put(one))
+        run(store.trash.delete(two))
         assert ids(store) == [] and on_disk(tmp_path) == set()
         assert [path.name for path in (tmp_path / ".trash").iterdir()] == [one]
         for gone in (one, two):
             with pytest.raises(NotFound):
                 get(store, gone)
-            with pytest.raises(NotFound):
-                run(store.delete(gone))
+        with pytest.raises(NotFound):
+            run(store.trash.put(two))
+        with pytest.raises(Conflict, match="in the trash already"):
+            run(store.trash.put(one))
         trash = run(projects.select("on", ["x"], "trashed", 100, 0))
         assert trash["total"] == 1
         (row,) = trash["projects"]
@@ -151,15 +153,15 @@ def test_delete_refuses_live_sessions_and_a_name_that_is_in_the_trash(tmp_path: 
         before = snapshot(tmp_path)
         for permanent in (False, True):
             with pytest.raises(Conflict) as caught:
-                run(store.delete(project_id, permanent))
+                run((store.trash.delete if permanent else store.trash.put)(project_id))
             assert caught.value.code == "active_sessions"
         assert snapshot(tmp_path) == before
         run(store.change(project_id, end_all))
         (tmp_path / ".trash" / project_id).mkdir()
         with pytest.raises(Conflict) as caught:
-            run(store.delete(project_id))
+            run(store.trash.put(project_id))
         assert caught.value.code == "in_trash"
-        run(store.delete(project_id, permanent=True))
+        run(store.trash.delete(project_id))
         assert ids(store) == []
 
 
@@ -202,18 +204,20 @@ def test_the_trash_filters_and_pages(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         made = [create(store, "a" if n % 2 else "b", tags=[f"t{n}"]) for n in range(5)]
         for project_id in made:
-            run(store.delete(project_id))
+            run(store.trash.put(project_id))
         (tmp_path / ".trash" / "junk").write_text("")
         (tmp_path / ".trash" / "lost-00000000").mkdir()
 
         def trash(prefix: str | None, tags: list[str], limit: int, offset: int) -> list[str]:
-            return [e.project_id for e in run(store.select_trashed(prefix, tags, limit, offset))[0]]
+            return [e.project_id for e in run(store.trash.select(prefix, tags, limit, offset))[0]]
 
-        assert trash(None, [], 100, 0) == made[::-1]
+        assert trash(None, [], 100, 0) == [*made[::-1], "lost-00000000"]
         assert trash("a", [], 100, 0) == [made[3], made[1]]
         assert trash(None, ["t0", "t4"], 100, 0) == [made[4], made[0]]
         assert trash(None, [], 2, 1) == [made[3], made[2]]
-        assert run(store.select_trashed(None, [], 1, 0))[1] == 5
+        assert run(store.trash.select(None, [], 1, 0))[1] == 6
+        row = run(projects_of(store).select("lost", [], "trashed", 1, 0))["projects"][0]
+        assert row["status"] == "broken" and "can't be read" in row["reason"]
 
 
 def test_resumable_projects_tell_of_their_last_session(tmp_path: Path) -> None:
@@ -305,7 +309,7 @@ def test_a_project_limit_counts_what_is_there_now(tmp_path: Path) -> None:
         assert caught.value.code == "project_limit"
         (tmp_path / two).rename(tmp_path.parent / "elsewhere")  # by hand
         three = create(store, "three")
-        run(store.delete(one))
+        run(store.trash.put(one))
         (tmp_path.parent / "elsewhere").rename(tmp_path / two)
         with pytest.raises(Conflict):
             create(store, "four")

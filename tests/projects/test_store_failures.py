@@ -103,7 +103,7 @@ def test_a_project_on_its_way_in_makes_nobody_wait(tmp_path: Path) -> None:
         for attempt in (
             store.get(stage.name),
             store.change(stage.name, lambda metadata: None),
-            store.delete(stage.name),
+            store.trash.put(stage.name),
             store.open_session(stage.name, session("s"), 0, 0),
         ):
             with pytest.raises(NotFound):
@@ -196,8 +196,8 @@ def test_a_broken_project_is_not_changed(tmp_path: Path) -> None:
         before = snapshot(tmp_path)
         for attempt in (
             store.change(project_id, end_all),
-            store.delete(project_id),
-            store.delete(project_id, permanent=True),
+            store.trash.put(project_id),
+            store.trash.delete(project_id),
             store.open_session(project_id, record, 0, 0),
         ):
             with pytest.raises(BrokenProject):

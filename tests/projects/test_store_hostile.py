@@ -92,8 +92,8 @@ def test_a_name_that_is_none_changes_nothing(
     for attempt in (
         store.get(name),
         store.change(name, lambda metadata: None),
-        store.delete(name),
-        store.delete(name, permanent=True),
+        store.trash.put(name),
+        store.trash.delete(name),
         store.open_session(name, session("s"), 0, 0),
     ):
         with pytest.raises((InvalidInput, NotFound)) as caught:
@@ -138,7 +138,7 @@ def test_odd_prefixes_that_are_allowed_work(store: ProjectStore, prefix: str) ->
     project_id = create(store, prefix)
     assert get(store, project_id).user_prefix == prefix
     assert ids(store, prefix=prefix) == [project_id]
-    run(store.delete(project_id))
+    run(store.trash.put(project_id))
 
 
 # -- what is no project --------------------------------------------------------------------
@@ -287,8 +287,8 @@ def test_what_is_broken_is_listed_and_never_touched(
     assert project_id not in ids(store, status="idle")
     for attempt in (
         lambda: store.get(project_id),
-        lambda: store.delete(project_id),
-        lambda: store.delete(project_id, permanent=True),
+        lambda: store.trash.put(project_id),
+        lambda: store.trash.delete(project_id),
         lambda: store.change(project_id, lambda metadata: None),
         lambda: store.open_session(project_id, session("s"), 0, 0),
     ):

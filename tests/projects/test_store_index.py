@@ -110,7 +110,7 @@ def test_a_damaged_index_is_rebuilt_at_start(
         made = {create(store, f"p{number}", tags=["x"]) for number in range(12)}
         shutil.copy(index(tmp_path), tmp_path / "copy")
         gone = made.pop()
-        run(store.delete(gone))
+        run(store.trash.put(gone))
     damage(tmp_path)
     with opened(tmp_path) as store:
         assert set(ids(store)) == made == set(ids(store, tags=["x"]))
@@ -137,7 +137,7 @@ def test_a_damaged_index_is_rebuilt_while_it_is_used(
         elif first == "create":
             made.add(create(store, "new"))
         elif first == "delete":
-            run(store.delete(target))
+            run(store.trash.put(target))
             made.remove(target)
         elif first == "open_session":
             run(store.open_session(target, session("s"), 1, 1))
@@ -201,7 +201,7 @@ def test_directories_that_come_and_go_by_hand_are_seen_at_once(
             os.rename(root / moved, tmp_path / moved)
             assert moved not in ids(store)
             assert moved not in [name for name, _ in worker.call("ids")]
-            run(store.delete(other))
+            run(store.trash.put(other))
             os.rename(tmp_path / moved, root / moved)
             assert moved in ids(store)
             copy = f"copy-{number:08x}"
@@ -267,7 +267,7 @@ def test_nobody_sees_a_project_that_is_not_there_yet(tmp_path: Path) -> None:
                 made = await store.create(CreateProject(user_prefix=f"p{number}"))
                 await store.change(made.project_id, _pin)
                 if number % 2:
-                    await store.delete(made.project_id)
+                    await store.trash.put(made.project_id)
             done = True
 
         async def look() -> None:

@@ -78,7 +78,8 @@ class Model(RuleBasedStateMachine):
 
     @rule(target=ids, name=consumes(ids), permanent=st.booleans())
     def delete(self, name: str, permanent: bool) -> Any:
-        run(self.store.delete(name, permanent))
+        trash = self.store.trash
+        run((trash.delete if permanent else trash.put)(name))
         del self.expected[name]
         self.order.remove(name)
         if not permanent:

@@ -120,7 +120,7 @@ def test_deletions_and_sessions_do_not_meet(tmp_path: Path, workers: list[Worker
                 assert deleted["code"] == "active_sessions" and started == 1
                 assert len(get(store, project_id).live_sessions) == 1
                 run(store.change(project_id, lambda metadata: metadata.sessions.clear()))
-                run(store.delete(project_id))
+                run(store.trash.put(project_id))
         assert leftovers(tmp_path) == []
 
 

@@ -82,7 +82,7 @@ def test_a_hostile_project_can_be_deleted(tmp_path: Path, kind: str) -> None:
         project_id = create(store)
         TREES[kind](store.paths(project_id).repo)
         descriptors = len(os.listdir("/proc/self/fd"))
-        run(store.delete(project_id, permanent=True))
+        run(store.trash.delete(project_id))
         assert on_disk(tmp_path) == set() and leftovers(tmp_path) == []
         assert len(os.listdir("/proc/self/fd")) <= descriptors
 
@@ -132,7 +132,7 @@ def test_links_are_removed_and_never_followed(tmp_path: Path) -> None:
             (place / "to-dir").symlink_to(outside)
             (place / "to-file").symlink_to(outside / "deep" / "file")
             (place / "to-root").symlink_to("/")
-        run(store.delete(project_id, permanent=True))
+        run(store.trash.delete(project_id))
     assert (outside / "deep" / "file").read_text() == "precious"
     assert (outside / "deep").stat().st_mode & 0o777 == 0o500
     (tmp_path / "link").symlink_to(outside)
@@ -201,7 +201,7 @@ def test_what_can_not_be_removed_does_not_come_back(tmp_path: Path) -> None:
         if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
             pytest.skip("may not mount here")
         with pytest.raises(CognitionError, match="is deleted, but files of it remain") as caught:
-            run(store.delete(project_id, permanent=True))
+            run(store.trash.delete(project_id))
         assert caught.value.code == "files_remain"
         assert ids(store) == []
         with pytest.raises(NotFound):
@@ -260,7 +260,7 @@ def test_a_full_disk_spoils_nothing(tmp_path: Path) -> None:
                     run(store.change(target, lambda m, c=change: m.__dict__.update(c)))
             assert set(ids(store)) == made == on_disk(root)
             assert get(store, target).description == "before"
-            run(store.delete(target, permanent=True))
+            run(store.trash.delete(target))
             assert set(ids(store)) == made - {target} == on_disk(root)
             create(store, "room")
             other = sorted(made)[1]

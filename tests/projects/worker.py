@@ -44,7 +44,8 @@ class Calls:
         return True
 
     async def delete(self, project_id: str, permanent: bool = False) -> bool:
-        await self.store.delete(project_id, permanent)
+        trash = self.store.trash
+        await (trash.delete if permanent else trash.put)(project_id)
         return True
 
     async def recover(self) -> bool:

@@ -1,0 +1,88 @@
+"""Taking projects away and giving them back, their hot memory included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..events import Events
+from ..exceptions import Conflict
+from ..memory.hot import HotMemories
+from ..models import Metadata, TrashReason
+from ..projects.store import ProjectStore
+
+
+class Removal:
+    """What DELETE, restore and cleanup call. Sessions must have ended before."""
+
+    def __init__(self, store: ProjectStore, hot: HotMemories, events: Events) -> None:
+        self._store = store
+        self._hot = hot
+        self._tell = events.of("project")
+
+    async def trash(
+        self,
+        project_id: str,
+        reason: TrashReason = "client",
+        wanted: Callable[[Metadata], bool] = lambda metadata: True,
+        force: bool = False,
+    ) -> bool:
+        """Move a project to the trash; false if it is not `wanted` there by its metadata now.
+
+        Raises NotFound, BrokenProject, Conflict (`active_sessions`, `in_trash`; without `force`
+        `memory_not_kept`, when hot memory holds what no snapshot can), StorageFull, OSError.
+        """
+        await self._keep_memory(project_id, force)
+        moved = await self._store.trash.put(project_id, reason, wanted)
+        if moved is None:
+            return False
+        await self._hot.forget(project_id)
+        self._tell("trashed", {"project_id": project_id, "reason": reason})
+        return True
+
+    async def _keep_memory(self, project_id: str, force: bool) -> None:
+        """Get what is in RAM onto the disk, where it goes to the trash with the rest."""
+        if project_id not in await self._hot.in_ram() or await self._hot.release(project_id):
+            return
+        if (await self._store.get(project_id)).live_sessions or force:
+            return  # of the first the trash has its own word
+        raise Conflict(
+            f"Hot memory of {project_id} holds what can't be kept on disk (the log names it): "
+            "remove it, or delete the project with force=true.",
+            "memory_not_kept",
+        )
+
+    async def delete(self, project_id: str) -> None:
+        """Remove a project for good, from the trash or from where it is.
+
+        Raises NotFound, BrokenProject, Conflict (`active_sessions`), CognitionError
+        (`files_remain`), OSError.
+        """
+        await self._delete(project_id, "client")
+
+    async def _delete(
+        self,
+        project_id: str,
+        reason: str,
+        wanted: Callable[[Metadata], bool] | None = None,
+    ) -> bool:
+        if not await self._store.trash.delete(project_id, wanted):
+            return False
+        await self._hot.forget(project_id)
+        self._tell("deleted", {"project_id": project_id, "reason": reason})
+        return True
+
+    async def expire(self, project_id: str) -> bool:
+        """Remove a project for good that has been in the trash for long enough; else false.
+
+        Raises as `delete`.
+        """
+        return await self._delete(project_id, "retention", self._store.trash.is_due)
+
+    async def restore(self, project_id: str) -> Metadata:
+        """Bring a project back from the trash.
+
+        Raises NotFound, BrokenProject, Conflict (`project_exists`, `project_limit`).
+        """
+        metadata = await self._store.trash.restore(project_id)
+        self._tell("restored", {"project_id": project_id})
+        return metadata
