@@ -115,10 +115,22 @@ def remove_temporary_files(path: Path) -> None:
 
     The caller holds the lock under which `path` is written.
     """
+    for temporary in _temporary_files(path):
+        temporary.unlink(missing_ok=True)
+
+
+def has_temporary_files(path: Path) -> bool:
+    """Whether somebody writes `path` just now, or was killed doing it."""
+    return bool(_temporary_files(path))
+
+
+def _temporary_files(path: Path) -> list[Path]:
     with os.scandir(path.parent) as entries:
-        for entry in entries:
-            if entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp"):
-                Path(entry.path).unlink(missing_ok=True)
+        return [
+            Path(entry.path)
+            for entry in entries
+            if entry.name.startswith(f".{path.name}.") and entry.name.endswith(".tmp")
+        ]
 
 
 def try_lock(path: Path) -> int | None:

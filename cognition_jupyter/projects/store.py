@@ -325,4 +325,5 @@ class ProjectStore(LoggingConfigurable):
         """
         for problem in self.directory.recover():
             self.log.warning("%s", problem)
+        self.trash.recover()
         self.catalog.sweep()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ..exceptions import BrokenProject, CognitionError, Conflict, NotFound
 from ..models import Metadata, TrashReason
-from .files import in_thread, in_tree_thread
+from .files import has_temporary_files, in_thread, in_tree_thread, remove_temporary_files
 from .index import Entry
-from .metadata import read_metadata, write_metadata
+from .metadata import METADATA_FILE, read_metadata, write_metadata
 from .naming import check_project_id, is_project_id
 from .tree import remove_tree
 
@@ -87,6 +87,18 @@ class Trash:
     def deletion_at(self, metadata: Metadata) -> datetime:
         """When it goes for good."""
         return _since(metadata) + timedelta(days=self._store.trash_retention_days)
+
+    def recover(self) -> None:
+        """Remove what writers left that were killed in the middle of a restore. Waits."""
+        for name in filter(is_project_id, os.listdir(self._root.trash)):
+            file = self._root.trash / name / METADATA_FILE
+            try:
+                if not has_temporary_files(file):
+                    continue
+                with self._root.project_lock(name):
+                    remove_temporary_files(file)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
 
     # -- changing --------------------------------------------------------------------------
 

@@ -31,14 +31,14 @@ OURS = str(Path(sys.modules["cognition_jupyter"].__file__ or "").parent)
 
 
 class Killer:
-    """Counts the steps of the disk's threads."""
+    """Counts the steps of the threads for the disk and for trees."""
 
     def __init__(self, at: int) -> None:
         self.at = at
         self.steps = 0
 
     def step(self) -> None:
-        if threading.current_thread().name.startswith("cognition-disk"):
+        if threading.current_thread().name.startswith(("cognition-disk", "cognition-trees")):
             self.steps += 1
             if self.steps == self.at:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -79,6 +79,10 @@ async def remove(store: ProjectStore, target: str) -> None:
     await store.trash.delete(target)
 
 
+async def restore(store: ProjectStore, target: str) -> None:
+    await store.trash.restore(target)
+
+
 async def start_session(store: ProjectStore, target: str) -> None:
     await store.open_session(target, session("s1"), 8, 8)
 
@@ -102,6 +106,8 @@ OPERATIONS: dict[str, Callable[[ProjectStore, str], Awaitable[None]]] = {
     "change": change,
     "trash": trash,
     "remove": remove,
+    "remove from the trash": remove,
+    "restore": restore,
     "start_session": start_session,
     "remember": remember,
     "own": own,

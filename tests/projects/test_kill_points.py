@@ -86,6 +86,9 @@ def make_target(root: Path) -> str:
     return target
 
 
+FROM_TRASH = ("remove from the trash", "restore")
+
+
 def files_of(directory: Path) -> set[str]:
     return {str(path.relative_to(directory)) for path in directory.rglob("*")}
 
@@ -108,11 +111,13 @@ def check(root: Path, operation: str, target: str, before: set[str], files: set[
             assert len(there - before) <= 1
             there &= before
         in_trash = root / ".trash" / target
-        if operation == "trash" and target not in there:
+        if (operation in ("trash", "restore") and target not in there) or (
+            operation == "remove from the trash" and in_trash.exists()
+        ):
             assert files_of(in_trash) == files
         else:
             assert not in_trash.exists()
-        if operation not in ("trash", "remove"):
+        if operation not in ("trash", "remove", *FROM_TRASH):
             assert there == before
         if target in there:
             assert files_of(root / target) == files
@@ -144,11 +149,18 @@ def kill_at(killing: Killing, root: Path, operation: str, at: int) -> bool:
     """One point; false when the operation ended before it."""
     target = make_target(root)
     files, before = files_of(root / target), on_disk(root)
-    if operation == "open":
-        spoil(root, target)
+    prepare(root, operation, target)
     answer = killing(root, operation, target, at)
     check(root, operation, target, before, files)
     return bool(answer["killed"])
+
+
+def prepare(root: Path, operation: str, target: str) -> None:
+    if operation == "open":
+        spoil(root, target)
+    if operation in FROM_TRASH:
+        with opened(root) as store:
+            run(store.trash.put(target))
 
 
 def spoil(root: Path, target: str) -> None:
@@ -167,12 +179,13 @@ def spoil(root: Path, target: str) -> None:
 
 def steps_of(killing: Killing, root: Path, operation: str) -> int:
     target = make_target(root)
-    if operation == "open":
-        spoil(root, target)
+    prepare(root, operation, target)
     answer = killing(root, operation, target, NEVER)
     assert not answer["killed"]
     shutil.rmtree(root)
-    return int(answer["steps"])
+    steps = int(answer["steps"])
+    assert steps > 10
+    return steps
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
