@@ -18,6 +18,7 @@ from .exceptions import CognitionError, NotFound
 from .handlers import HANDLERS
 from .isolated.contents import ProjectContentsManager
 from .maintenance.periodic import Periodic
+from .maintenance.reconcile_clock import ReconcileClock
 from .models import ProjectConfig, utcnow
 from .projects.projects import Projects
 from .sessions.conversations import Conversations
@@ -83,9 +84,9 @@ class CognitionApp(ExtensionApp):
         for schema in _SCHEMAS.glob("*/*.yaml"):
             self.serverapp.event_logger.register_event_schema(schema)
         parts.serve()
-        snapshots, reconcile = parts.snapshots, parts.reconcile
+        snapshots = parts.snapshots
         interval = snapshots.memory_snapshot_interval if snapshots.memory_snapshot_enabled else 0
-        self._reconcile = Periodic("Reconcile", reconcile.run, reconcile.interval, self.log)
+        self._reconcile = ReconcileClock(parts.reconcile, self.serverapp.kernel_manager, self.log)
         self._snapshots = Periodic("Snapshots", snapshots.run, interval, self.log)
         cleanup = parts.cleanup
         tick = min(CLEANUP_TICK, cleanup.project_cleanup_check_interval)
@@ -119,7 +120,7 @@ class CognitionApp(ExtensionApp):
         """Called once the event loop runs, also if the extension could not be loaded."""
         if not self._running:
             return
-        self._reconcile.start(now=True)
+        self._reconcile.start()
         self._snapshots.start()
         self._cleanup.start()
 

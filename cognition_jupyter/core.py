@@ -93,6 +93,7 @@ class Cognition(LoggingConfigurable):
             self.reconcile = Reconcile(
                 self.store, self.choice, self.ram, self.hot, self.launcher, parent=self
             )
+            self.reconcile.emit = self.events.of("reconcile")
         except BaseException:
             self.store.close()
             self.owner.release()

@@ -58,7 +58,8 @@ class Events:
     def tell(self, noun: Noun, action: str, data: dict[str, Any]) -> None:
         """Tell an event; of `data`, what is None is left out."""
         known = {name: value for name, value in data.items() if value is not None}
-        actor = SERVER if known.get("reason") in _OUR_OWN else self.who()
+        ours = noun == "reconcile" or known.get("reason") in _OUR_OWN
+        actor = SERVER if ours else self.who()
         event = Event(noun, action, known, actor, utcnow())
         for listener in self._listeners:
             try:

@@ -7,11 +7,13 @@ where there is no such thing, as without a server.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from jupyter_client.manager import KernelManager
+from jupyter_client.multikernelmanager import MultiKernelManager
 
 
 def on_death(manager: KernelManager, callback: Callable[[], None]) -> None:
@@ -53,6 +55,40 @@ def release(manager: KernelManager, kernel_id: str) -> None:
         getattr(kernels, "_kernel_connections", {}).pop(kernel_id, None)
     manager._close_control_socket()
     manager.cleanup_connection_file()
+
+
+def holder(manager: KernelManager, kernel_id: str) -> Callable[[], bool]:
+    """What tells whether somebody still has the kernel: its manager, and the list that one is on.
+
+    In a server there may be managers besides the server's own, such as an extension's.
+    """
+    known = weakref.ref(manager)
+
+    def is_held() -> bool:
+        kept = known()
+        if kept is None or not isinstance(kept.parent, MultiKernelManager):
+            return kept is not None
+        starting = getattr(kept.parent, "_pending_kernels", {}).get(kernel_id)
+        return kernel_id in kept.parent or (starting is not None and not starting.done())
+
+    return is_held
+
+
+def without_session(kernels: Any) -> list[str]:
+    """Kernels on the server's list that were sessions of ours and are none any more."""
+    provisioners = (
+        (kernel_id, getattr(kernels.get_kernel(kernel_id), "provisioner", None))
+        for kernel_id in getattr(kernels, "list_kernel_ids", list)()
+    )
+    return [k for k, provisioner in provisioners if getattr(provisioner, "is_over", False)]
+
+
+def take_off(kernels: Any, kernel_id: str) -> None:
+    """Take a kernel that has no session off the server's list; nothing of it runs."""
+    manager = kernels.get_kernel(kernel_id)
+    manager.stop_restarter()
+    release(manager, kernel_id)
+    kernels.remove_kernel(kernel_id)
 
 
 def on_last_disconnect(kernels: Any, callback: Callable[[str], None]) -> None:

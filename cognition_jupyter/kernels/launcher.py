@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,7 @@ class Launcher(LoggingConfigurable):
     async def _open(
         self, session_id: str, directory: str, network_mode: NetworkMode | None
     ) -> LiveSession:
+        begun = time.monotonic()
         project_id, real = await in_thread(self.locate)(directory)
         config = (await self.store.get(project_id)).config
         mode = self.policy.network_mode(config, network_mode)
@@ -140,7 +142,7 @@ class Launcher(LoggingConfigurable):
             await self.records.drop(project_id, session_id)
             raise
         session = LiveSession(
-            session_id, project_id, runtime, mode, image, real, directories, mounts
+            session_id, project_id, runtime, mode, image, real, directories, mounts, record, begun
         )
         self.live[session_id] = session
         return session
@@ -284,7 +286,8 @@ class Launcher(LoggingConfigurable):
             session.launching = False
             self._starting.discard(session_id)
         if session.launches == 1:
-            self._tell("started", session)
+            seconds = round(time.monotonic() - session.opened_at, 3)
+            self._tell("started", session, seconds=seconds)
         else:
             self._tell(
                 "restarted", session, reason=death.reason if death else "client", detail=detail
@@ -306,6 +309,15 @@ class Launcher(LoggingConfigurable):
     def knows(self, session_id: str) -> bool:
         """Whether a session lives in this process, or is about to."""
         return session_id in self.live or session_id in self._starting
+
+    def is_starting(self, session_id: str) -> bool:
+        """Whether a container is about to start in the session, for the first time or again."""
+        return session_id in self._starting
+
+    @property
+    def starting(self) -> list[str]:
+        """Ids of the sessions in which a container is about to start, those not open yet too."""
+        return [*self._starting]
 
     def needs(self, found: Found) -> bool:
         """Whether a container that has our owner's label is in use, or will be in a moment."""

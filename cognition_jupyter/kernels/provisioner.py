@@ -62,6 +62,7 @@ class CognitionProvisioner(KernelProvisionerBase):
                 mode = cast("NetworkMode | None", kwargs.get("network_mode"))
                 self._session = await self._launcher.open(self._id, directory, mode)
                 self._notebook, self._opened = notebook, True
+                self._session.is_held = jupyter.holder(self._manager, self._id)
             else:
                 # Moving a notebook changes its name here and not the directory.
                 moved = notebook != self._notebook and os.path.isabs(notebook)
@@ -140,6 +141,13 @@ class CognitionProvisioner(KernelProvisionerBase):
         """Whether there is a container that was launched and not yet removed or given up."""
         session = self._session
         return session is not None and bool(session.container_id) and not session.unreachable
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there was a session, and it has ended."""
+        session = self._session
+        lives = self._launcher is not None and self._launcher.live.get(self._id) is session
+        return self._opened and (session is None or not lives)
 
     async def poll(self) -> int | None:
         """Exit status, or None while the kernel runs *or nothing is known*. No I/O."""

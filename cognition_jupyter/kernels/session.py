@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..exceptions import InvalidInput
 from ..memory.ram import SessionDirectories
-from ..models import NetworkMode, Reason
+from ..models import NetworkMode, Reason, SessionRecord
 from ..runtimes.base import Exit, Mount, Runtime
 
 T = TypeVar("T")
@@ -31,6 +31,8 @@ class LiveSession:
     directory: Path  # of the notebook, on the host
     directories: SessionDirectories
     mounts: tuple[Mount, ...]
+    record: SessionRecord  # as it was opened
+    opened_at: float  # by the monotonic clock
     container_id: str | None = None
     intent: Reason | None = None  # why we are stopping it; recorded before we do
     death: Exit | None = None  # how its container before this one ended, if nobody asked it to
@@ -38,6 +40,8 @@ class LiveSession:
     launching: bool = False  # a container is being started just now
     closing: bool = False  # nothing may start in it any more
     unreachable: bool = False  # the engine did not answer about its container; reconcile will ask
+    #: Whether Jupyter still has the session's kernel, so that somebody can end it. No I/O.
+    is_held: Callable[[], bool] = lambda: True
 
     @property
     def socket_prefix(self) -> str:

@@ -27,6 +27,7 @@ class Periodic:
         self._work = work
         self._log = log
         self._task: asyncio.Future[None] | None = None
+        self._again = self._stopped = False
         self._clock = (
             PeriodicCallback(self.run, interval * 1000, jitter=_JITTER) if interval > 0 else None
         )
@@ -39,19 +40,32 @@ class Periodic:
             self._clock.start()
 
     def run(self) -> None:
-        """Start a run, unless one is still at it."""
+        """Start a run, unless one is still at it or all is over."""
+        if self._stopped:
+            return
         if self._task is None or self._task.done():
             self._task = asyncio.ensure_future(self._work())
-            self._task.add_done_callback(self._note_failure)
+            self._task.add_done_callback(self._note_end)
 
-    def _note_failure(self, task: asyncio.Future[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
+    def run_again(self) -> None:
+        """Start a run that begins after this call: after the one that is at it, if there is one."""
+        self._again = self._task is not None and not self._task.done()
+        self.run()
+
+    def _note_end(self, task: asyncio.Future[None]) -> None:
+        if task.cancelled():
+            return
+        if task.exception() is not None:
             self._log.error("%s failed", self._name, exc_info=task.exception())
+        if self._again:
+            self._again = False
+            self.run()
 
     async def stop(self) -> None:
         """Stop the clock and the run that is at it, after the step on the disk it is in."""
         if self._clock is not None:
             self._clock.stop()
+        self._stopped = True
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -55,11 +55,9 @@ class MemorySnapshots(LoggingConfigurable):
         try:
             live = bool((await self._store.get(project_id)).live_sessions)
         except NotFound:
-            # Not when the root's disk is away: what is in RAM may be nowhere else.
             if not await in_thread(self._store.directory.lacks)(project_id):
-                raise
-            await self._hot.forget(project_id)
-            return
+                raise  # such as when the root's disk is away
+            return  # reconcile frees it
         except BrokenProject:  # who knows whether anybody uses it
             live = True
         if live or self._hot.idle_seconds(project_id) < self.memory_snapshot_interval:

@@ -185,6 +185,10 @@ class HotMemories(LoggingConfigurable):
         """
         return time.monotonic() - self._used.get(project_id, -math.inf)
 
+    async def traces(self) -> list[str]:
+        """Projects of which anything is in RAM, if only half a restore."""
+        return await in_thread(self._ram.traces)()
+
     async def in_ram(self) -> list[str]:
         """Projects that have hot memory in RAM."""
         return await in_thread(self._ram.projects)()

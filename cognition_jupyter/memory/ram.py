@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ..projects.tree import remove_tree
 SOCKET_PATH_BYTES = 107
 _RAM = ("tmpfs", "ramfs")
 _OWNER_EXAMPLE = "0" * 16
+_TRACE = re.compile(r"\.([^.]+)\.(?:json|new|old)")  # see snapshots/marker.py
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
@@ -77,10 +79,16 @@ class RamDirectories(LoggingConfigurable):
         """Projects that have hot memory here."""
         return [name for name in os.listdir(self.base) if is_project_id(name)]
 
+    def traces(self) -> list[str]:
+        """Projects of which anything is here, half a restore or only the marker included."""
+        names = {_TRACE.sub(r"\1", name) for name in os.listdir(self.base)}
+        return sorted(filter(is_project_id, names))
+
     def remove_hot(self, project_id: str) -> None:
         """Remove the project's hot memory; first its marker, or a part might pass for the whole."""
         self.marker(project_id).unlink(missing_ok=True)
-        remove_tree(self.base / project_id)
+        for name in (project_id, f".{project_id}.new", f".{project_id}.old"):
+            remove_tree(self.base / name)
 
     def session_tmp(self, owner: str, session_id: str) -> Path | None:
         """What is `/tmp` in a session; None when that has no directory (any more)."""
@@ -106,6 +114,19 @@ class RamDirectories(LoggingConfigurable):
     def discard_session(self, owner: str, session_id: str) -> None:
         """Remove what there is for a session that did not start."""
         self.remove_session(self._session(owner, session_id))
+
+    def unused(self, owner: str, session_ids: Collection[str]) -> list[str]:
+        """Names of a process's directories that belong to none of these sessions."""
+        place = self._sessions / owner
+        used = {self._session(owner, session_id).base.name for session_id in session_ids}
+        return sorted({*os.listdir(place)} - used) if place.is_dir() else []
+
+    def remove_unused(self, owner: str, name: str) -> None:
+        """Remove one of what `unused` has found; its name is free at once."""
+        place = self._sessions / owner
+        gone = place / f".{name.lstrip('.')}"
+        os.rename(place / name, gone)
+        remove_tree(gone)
 
     def remove_session(self, directories: SessionDirectories) -> None:
         """Remove what existed for the session."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from abc import ABC, ABCMeta, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -65,6 +66,7 @@ class Found:
     owner: str
     project_id: str
     session_id: str
+    running: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class Runtime(ABC, LoggingConfigurable, metaclass=_Meta):  # type: ignore[metacl
     def __init__(self, root_uuid: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.root_uuid = root_uuid
+        #: Called, from any thread, when the engine is found to have gone or to have come back.
+        self.on_change: Callable[[], None] = lambda: None
 
     def inside(self, path: str, mounts: tuple[Mount, ...]) -> str:
         """Where code in the container finds the container path `path`."""
@@ -132,6 +136,13 @@ class Runtime(ABC, LoggingConfigurable, metaclass=_Meta):  # type: ignore[metacl
 
         Containers of this process are still known for a while when they have been removed.
         """
+
+    async def look(self, container_id: str) -> Exit | None:
+        """As `exit_of`, but asked for, should the runtime not have been told. The default knows.
+
+        Raises RuntimeUnavailable.
+        """
+        return self.exit_of(container_id)
 
     @abstractmethod
     async def signal(self, container_id: str, signum: int) -> None:

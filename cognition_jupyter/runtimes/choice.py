@@ -50,7 +50,7 @@ class RuntimeChoice(LoggingConfigurable):
     async def _decide(self) -> Runtime:
         if self.runtime != "auto":
             return self._runtimes[self.runtime]
-        used = await self._used()
+        used = await self.used()
         floor = _strength(used)
         problems = []
         for name in _AUTO:
@@ -70,8 +70,11 @@ class RuntimeChoice(LoggingConfigurable):
         )
 
     @in_thread
-    def _used(self) -> str | None:
-        """The strongest runtime of this root so far, other servers' included."""
+    def used(self) -> str | None:
+        """The strongest runtime of this root so far, other servers' included.
+
+        Raises RootRefused, OSError.
+        """
         return self._root.runtime
 
     async def note_use(self, runtime: Runtime) -> None:

@@ -30,6 +30,7 @@ _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _LEAST_MEMORY = 6 << 20  # the engine's own limit
 # Statuses of containers that a dying or starting engine has ended: killed, terminated, unknown.
 _WITH_THE_ENGINE = (137, 143, 255)
+_ENDED = ("exited", "dead", "removing", "stopped")  # podman's word is the last
 # Exits that are known, of containers that are gone.
 _REMEMBERED = 1000
 
@@ -114,7 +115,9 @@ class DockerRuntime(Runtime):
         self._removal = Removal(self._engine, self.log)
         self._containers: dict[str, _Container] = {}
         label = f"{LABEL}.root={self.root_uuid}"
-        self._events = EngineEvents(self._engine, label, self._recheck, self._note, self.log)
+        self._events = EngineEvents(
+            self._engine, label, self._recheck, self._note, lambda: self.on_change(), self.log
+        )
         self._said: set[str] = set()
 
     async def health(self) -> Health:
@@ -229,6 +232,14 @@ class DockerRuntime(Runtime):
         for container_id, known in list(self._containers.items()):
             if known.ended is None:
                 self._look(container_id, known, gap=again)
+        if again:
+            self.on_change()
+
+    async def look(self, container_id: str) -> Exit | None:
+        known = self._containers.get(container_id)
+        if known is not None and known.ended is None:
+            await self._engine.ask(self._look, container_id, known, False)
+        return self.exit_of(container_id)
 
     def _look(self, container_id: str, known: _Container, gap: bool) -> None:
         try:
@@ -295,6 +306,7 @@ class DockerRuntime(Runtime):
                 row["Labels"].get(f"{LABEL}.owner", ""),
                 row["Labels"].get(f"{LABEL}.project", ""),
                 row["Labels"].get(f"{LABEL}.session", ""),
+                row["State"] not in _ENDED,
             )
             for row in self._removal.sweep(rows)
         ]

@@ -49,7 +49,8 @@ class EngineEvents(threading.Thread):
 
     `on_connect(again)` is called at each connect, `again` after the first: what happened in between
     has to be asked for. `on_event(action, container id, attributes)` follows. Both may wait for the
-    engine, and raise when it fails: then it is connected to anew.
+    engine, and raise when it fails: then it is connected to anew. `on_loss()`, which may neither
+    wait nor raise, is called when events that flowed do so no more.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class EngineEvents(threading.Thread):
         label: str,
         on_connect: Callable[[bool], None],
         on_event: Callable[[str, str, dict[str, Any]], None],
+        on_loss: Callable[[], None],
         log: logging.Logger,
     ) -> None:
         super().__init__(name="cognition-events", daemon=True)
@@ -65,6 +67,7 @@ class EngineEvents(threading.Thread):
         self._filters = {"type": ["container"], "event": _ACTIONS, "label": [label]}
         self._on_connect = on_connect
         self._on_event = on_event
+        self._on_loss = on_loss
         self._log = log
         self._lock = threading.Lock()
         self._connection: _Connection | None = None
@@ -127,6 +130,7 @@ class EngineEvents(threading.Thread):
                 pause, again = 0.2, True
                 if not self._stopped.is_set():
                     self._log.warning("The Docker engine is gone: %s", explain(self._problem))
+                    self._on_loss()
             self._engine.forget()
             self._hurry.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -12,6 +12,7 @@ from ..exceptions import Conflict, NotFound
 from ..kernels.jupyter import forget_failed_starts, on_last_disconnect
 from ..kernels.launcher import Launcher
 from ..models import Metadata, NetworkMode, Reason, SessionRecord
+from ..projects.files import in_thread
 from ..projects.naming import check_project_id
 from ..projects.store import ProjectStore
 
@@ -160,6 +161,11 @@ class ProjectSessions:
         if live is None:
             if record.owner == self._launcher.owner.owner_id:
                 return  # ended just now
+            if not await in_thread(self._store.directory.owner_is_alive)(record.owner):
+                # As reconcile would do, which may be waiting for an engine.
+                detail = "The process that ran it was killed."
+                await self._launcher.records.close(project_id, session_id, reason, detail)
+                return
             raise Conflict(
                 f"Session {session_id} runs in another server or program; end it there.",
                 "foreign_session",

@@ -73,7 +73,7 @@ class Events:
             event
             for event in [*self.seen]
             if event["action"] == action
-            and of_id in (None, event[self._key])
+            and of_id in (None, event.get(self._key))
             and all(event.get(name) == value for name, value in fields.items())
         ]
 

@@ -102,9 +102,17 @@ def test_an_engine_that_does_not_answer_at_the_start(
     server.config["DockerRuntime"] = {"base_url": f"unix://{server.directory}/none.sock"}
     server.start()
     assert server.call("GET", "/health")["status"] == "degraded"
+    # Its container may run and use all that is there: nothing is touched, and that is told once.
+    wait_until(lambda: "directories stay as they are" in server.tail())
+    time.sleep(2.5)
+    assert server.tail().count("directories stay as they are") == 1
+    assert [r["session_id"] for r in helpers.open_records(server)] == [session["session_id"]]
+    assert len(helpers.session_directories(server)) == 1
+    assert helpers.containers(engine, server) == {session["container_id"]: "running"}
+    # But whoever asks for it can end it.
+    server.end_session(session)
     record = helpers.record(server, project_id, session["session_id"])
-    wait_until(lambda: not helpers.open_records(server))
-    assert helpers.containers(engine, server) == {session["container_id"]: "running"}, record
+    assert record["reason"] == "client" and "killed" in record["detail"]
     server.stop()
     del server.config["DockerRuntime"]
     server.start()

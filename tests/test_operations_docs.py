@@ -1,0 +1,42 @@
+"""docs/operations.md names the events there are, and no others."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import cognition_jupyter
+
+PACKAGE = Path(cognition_jupyter.__file__).parent
+PAGE = (PACKAGE.parent / "docs/operations.md").read_text()
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the section's table."""
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def actions(noun: str) -> set[str]:
+    schema: dict[str, Any] = yaml.safe_load((PACKAGE / f"event_schemas/{noun}/v1.yaml").read_text())
+    return set(schema["properties"]["action"]["enum"])
+
+
+def test_events() -> None:
+    documented = {noun.strip("`"): set(re.findall("`(.*?)`", row)) for noun, row in rows("Events")}
+    nouns = {path.name for path in (PACKAGE / "event_schemas").iterdir()}
+    assert set(documented) == nouns
+    for noun in nouns - {"reconcile"}:
+        assert documented[noun] == actions(noun), noun
+
+
+def test_reconcile() -> None:
+    assert {action.strip("`") for action, _ in rows("Reconcile")} == actions("reconcile")
+    told = set()
+    for path in (PACKAGE / "maintenance").glob("*.py"):
+        told |= set(re.findall(r'\.tell\(\s*"(\w+)"', path.read_text()))
+    assert told == actions("reconcile")
