@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import pwd
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from jupyter_core.application import JupyterApp
 from traitlets import TraitError
 from traitlets.config import Config, LoggingConfigurable
 
+from .audit import AuditLog
 from .events import Events
 from .exceptions import Forbidden, InvalidInput
 from .kernels.launcher import Launcher
@@ -51,6 +53,7 @@ class Cognition(LoggingConfigurable):
         MemorySnapshots,
         Cleanup,
         Reconcile,
+        AuditLog,
         *RUNTIMES.values(),
     ]
     _served: ClassVar[list[Cognition]] = []
@@ -66,6 +69,7 @@ class Cognition(LoggingConfigurable):
         self.policy = SessionPolicy(parent=self)
         self.memory_settings = MemorySettings(parent=self)
         self.events = Events(self.log)
+        self.audit = AuditLog(parent=self)
 
     def open(self) -> None:
         """Open the root and what stands on it. Waits for the disk.
@@ -94,6 +98,9 @@ class Cognition(LoggingConfigurable):
                 self.store, self.choice, self.ram, self.hot, self.launcher, parent=self
             )
             self.reconcile.emit = self.events.of("reconcile")
+            # Last: nothing that could fail comes after it.
+            if self.audit.open((self.store.directory.path, self.ram.base.parent)):
+                self.events.subscribe(self.audit.note)
         except BaseException:
             self.store.close()
             self.owner.release()
@@ -112,6 +119,7 @@ class Cognition(LoggingConfigurable):
             self.launcher.probes.remove_owner(self.owner.owner_id)
             self.store.close()
         finally:
+            self.audit.close()
             # Last: from now on, what is left of us may be reaped by anybody.
             self.owner.release()
 
@@ -178,6 +186,7 @@ class Cognition(LoggingConfigurable):
         config.ProjectStore.root = str(root)
         try:
             made = cls(root, config=config)
+            made.events.who = _who
             made.open()
         except TraitError as error:
             sentence = f"jupyter_cognition_config: {str(error).rstrip('.')}."
@@ -217,6 +226,14 @@ class Cognition(LoggingConfigurable):
     async def _end(self) -> None:
         await self.launcher.close_all("client")
         await self.close()
+
+
+def _who() -> str:
+    """The user of a program that is no server, by name where there is one."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 class _ConfigLoader(JupyterApp):

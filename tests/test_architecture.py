@@ -15,6 +15,7 @@ LAYERS = [
     ["__init__", "exceptions", "environment"],
     ["models"],
     ["events"],
+    ["audit"],
     ["projects"],
     ["memory", "runtimes", "image"],
     ["kernels"],

@@ -1,4 +1,4 @@
-"""docs/operations.md names the events there are, and no others."""
+"""docs/operations.md names the events and settings there are, and no others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 import cognition_jupyter
+from cognition_jupyter.audit import AuditLog
 
 PACKAGE = Path(cognition_jupyter.__file__).parent
 PAGE = (PACKAGE.parent / "docs/operations.md").read_text()
@@ -40,3 +41,8 @@ def test_reconcile() -> None:
     for path in (PACKAGE / "maintenance").glob("*.py"):
         told |= set(re.findall(r'\.tell\(\s*"(\w+)"', path.read_text()))
     assert told == actions("reconcile")
+
+
+def test_settings() -> None:
+    named = set(re.findall(r"`AuditLog\.(\w+)`", PAGE))
+    assert named == set(AuditLog.class_trait_names(config=True))
