@@ -19,6 +19,7 @@ from .handlers import HANDLERS
 from .isolated.contents import ProjectContentsManager
 from .maintenance.periodic import Periodic
 from .maintenance.reconcile_clock import ReconcileClock
+from .metrics import Metrics
 from .models import ProjectConfig, utcnow
 from .projects.projects import Projects
 from .sessions.conversations import Conversations
@@ -91,6 +92,8 @@ class CognitionApp(ExtensionApp):
         cleanup = parts.cleanup
         tick = min(CLEANUP_TICK, cleanup.project_cleanup_check_interval)
         self._cleanup = Periodic("Cleanup", cleanup.run_if_due, tick, self.log)
+        self.metrics = Metrics(parts.store, parts.launcher, self.log)
+        parts.events.subscribe(self.metrics.note)
         self._running = True
 
     def initialize_handlers(self) -> None:
@@ -123,6 +126,7 @@ class CognitionApp(ExtensionApp):
         self._reconcile.start()
         self._snapshots.start()
         self._cleanup.start()
+        self.metrics.start()
 
     async def stop_extension(self) -> None:
         """Called before Jupyter stops its kernels: end ours while everything still stands.
@@ -134,6 +138,7 @@ class CognitionApp(ExtensionApp):
         self._running = False
         steps = (
             self._reconcile.stop,
+            self.metrics.stop,
             self._snapshots.stop,
             self._cleanup.stop,
             self._stop_sessions,

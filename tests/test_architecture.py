@@ -20,7 +20,7 @@ LAYERS = [
     ["memory", "runtimes", "image"],
     ["kernels"],
     ["sessions", "maintenance"],
-    ["core"],
+    ["core", "metrics"],
     ["kernels.provisioner", "isolated", "cli"],
     ["handlers"],
     ["app"],

@@ -1,4 +1,4 @@
-"""docs/operations.md names the events and settings there are, and no others."""
+"""docs/operations.md names the events, settings and metrics there are, and no others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from prometheus_client.metrics import MetricWrapperBase
 
 import cognition_jupyter
+from cognition_jupyter import metrics
 from cognition_jupyter.audit import AuditLog
 
 PACKAGE = Path(cognition_jupyter.__file__).parent
@@ -46,3 +48,17 @@ def test_reconcile() -> None:
 def test_settings() -> None:
     named = set(re.findall(r"`AuditLog\.(\w+)`", PAGE))
     assert named == set(AuditLog.class_trait_names(config=True))
+
+
+def test_metrics() -> None:
+    made = {}
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase):
+            (family,) = metric.describe()
+            name = family.name + ("_total" if family.type == "counter" else "")
+            made[name] = family.type, set(metric._labelnames)
+    documented = {
+        name.strip("`"): (kind, set(re.findall("`(.*?)`", labels)))
+        for name, kind, labels, _ in rows("Metrics")
+    }
+    assert documented == made

@@ -110,16 +110,19 @@ class HotMemories(LoggingConfigurable):
         Raises NotFound, Conflict (`memory_not_restored`), StorageFull, RuntimeUnavailable
         (`locked`), OSError.
         """
-        taken = await in_tree_thread(self._snapshot)(project_id, reason, thorough)
-        self._tell_taken(project_id, reason, taken)
+        taken, seconds = await in_tree_thread(self._snapshot)(project_id, reason, thorough)
+        self._tell_taken(project_id, reason, taken, seconds)
         return taken
 
-    def _snapshot(self, project_id: str, reason: SnapshotReason, thorough: bool) -> Taken:
+    def _snapshot(
+        self, project_id: str, reason: SnapshotReason, thorough: bool
+    ) -> tuple[Taken, float]:
+        begun = time.monotonic()
         hot = self.of(project_id)
         taken = take(hot, reason, thorough=thorough)
         if taken.created:
             thin(hot, self._settings.snapshot_keep)
-        return taken
+        return taken, time.monotonic() - begun
 
     async def save(self, project_id: str, reason: SnapshotReason) -> None:
         """A thorough snapshot for whoever must go on in any case: a failure is told, not raised."""
@@ -204,13 +207,15 @@ class HotMemories(LoggingConfigurable):
             data = {"project_id": project_id, "reason": reason, "message": message, "code": code}
             self.emit("failed", data)
 
-    def _tell_taken(self, project_id: str, reason: SnapshotReason, taken: Taken) -> None:
+    def _tell_taken(
+        self, project_id: str, reason: SnapshotReason, taken: Taken, seconds: float
+    ) -> None:
         for path, why in taken.skipped if taken.created else ():
             self.log.warning("Memory of %s: %s is left out: %s", project_id, shown(path), why)
         if taken.created:
             data = _numbers(taken.generation, taken.files, taken.bytes)
-            skipped = {"skipped": len(taken.skipped) + taken.unnamed}
-            self.emit("snapshot", {"project_id": project_id, "reason": reason, **data, **skipped})
+            data |= {"skipped": len(taken.skipped) + taken.unnamed, "seconds": round(seconds, 4)}
+            self.emit("snapshot", {"project_id": project_id, "reason": reason, **data})
         self._watch_limit(project_id, taken.bytes)
 
     def _watch_limit(self, project_id: str, size: int) -> None:
