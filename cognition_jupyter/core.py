@@ -27,6 +27,7 @@ from .kernels.launcher import Launcher
 from .kernels.policy import SessionPolicy
 from .maintenance.cleanup import Cleanup
 from .maintenance.reconcile import Reconcile
+from .maintenance.remains import Remains
 from .maintenance.removal import Removal
 from .maintenance.snapshots import MemorySnapshots
 from .memory.hot import HotMemories
@@ -87,9 +88,13 @@ class Cognition(LoggingConfigurable):
             self.hot.emit = self.events.of("memory")
             self.memories = Memories(self.store, self.ram, settings, self.hot)
             self.snapshots = MemorySnapshots(self.store, self.hot, parent=self)
-            self.removal = Removal(self.store, self.hot, self.events)
-            self.cleanup = Cleanup(self.store, self.removal, self.events, parent=self)
             self.choice = RuntimeChoice(self.store.directory, parent=self)
+            owner_id, image = self.owner.owner_id, self.policy.image
+            self.remains = Remains(self.store, self.choice, owner_id, image, self.log)
+            self.removal = Removal(self.store, self.hot, self.remains, self.events)
+            self.cleanup = Cleanup(
+                self.store, self.choice, self.removal, self.remains, self.events, parent=self
+            )
             self.launcher = Launcher(
                 self.store, self.choice, self.policy, self.ram, self.hot, self.owner, parent=self
             )

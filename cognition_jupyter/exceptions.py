@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class CognitionError(Exception):
     """Base of every error a caller is meant to read.
@@ -53,6 +55,16 @@ class TooLarge(CognitionError):
 
     status = 413
     code = "too_large"
+
+
+class FilesRemain(CognitionError):
+    """Something is deleted, but not all of its files are gone: they are in `place`."""
+
+    code = "files_remain"
+
+    def __init__(self, message: str, place: Path) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class CloneFailed(CognitionError):

@@ -14,10 +14,12 @@ from traitlets.config import LoggingConfigurable
 
 from ..environment import environment_default
 from ..events import Events
-from ..exceptions import CognitionError, NotFound
+from ..exceptions import CognitionError, Conflict, NotFound, RuntimeUnavailable
 from ..models import MAX_DAYS, Metadata, days_left, format_time
 from ..projects.store import ProjectStore
+from ..runtimes.choice import RuntimeChoice
 from .changes import last_change
+from .remains import Remains
 from .removal import Removal
 
 _DAY = timedelta(days=1)
@@ -96,12 +98,22 @@ class Cleanup(LoggingConfigurable):
     )
 
     def __init__(
-        self, store: ProjectStore, removal: Removal, events: Events, **kwargs: Any
+        self,
+        store: ProjectStore,
+        choice: RuntimeChoice,
+        removal: Removal,
+        remains: Remains,
+        events: Events,
+        **kwargs: Any,
     ) -> None:
         """Raise TraitError for a wrong value in the environment."""
         super().__init__(**kwargs)
         self._store = store
+        self._choice = choice
         self._removal = removal
+        self._remains = remains
+        self._in_use: set[str] = set()  # projects that a container runs on
+        self._silent = False  # an engine that matters did not answer the round before
         self._tell = events.of("cleanup")
         self._at_it = asyncio.Lock()
         self._last: datetime | None = None  # round, by the wall clock
@@ -112,10 +124,24 @@ class Cleanup(LoggingConfigurable):
     async def run(self, dry: bool = False) -> Round:
         """One round; with `dry`, only say what it would do.
 
-        The failure of one project is told and keeps no other.
+        The failure of one project is told and keeps no other. Raises RuntimeUnavailable, with
+        nothing done, when an engine that may use projects does not answer.
         """
         async with self._at_it:
+            try:
+                self._in_use = await self._choice.projects_in_use()
+            except RuntimeUnavailable as error:
+                self._note_silence(error)
+                raise
+            self._silent = False
             return await self._run(dry)
+
+    def _note_silence(self, error: RuntimeUnavailable) -> None:
+        if not self._silent:
+            self._silent = True
+            message = f"Nothing is cleaned up: {error.message}"
+            self.log.warning("Cleanup: %s", message)
+            self._tell("failed", {"message": message, "code": error.code})
 
     async def _run(self, dry: bool) -> Round:
         begun, done = time.monotonic(), Round()
@@ -126,6 +152,7 @@ class Cleanup(LoggingConfigurable):
         for project_id in await self._store.trash.due():
             await self._try(project_id, done, dry, self._expire)
         if not dry:
+            await self._remains.remove_all()
             self._tell("finished", done.counts | {"seconds": time.monotonic() - begun})
         return done
 
@@ -133,6 +160,8 @@ class Cleanup(LoggingConfigurable):
         self, project_id: str, done: Round, dry: bool, step: Callable[[str, Round, bool], Any]
     ) -> None:
         try:
+            if project_id in self._in_use and not await self._has_session(project_id):
+                raise Conflict("A container that no session knows runs on it.", "container_runs")
             await step(project_id, done, dry)
         except NotFound:
             pass  # somebody was quicker
@@ -144,6 +173,12 @@ class Cleanup(LoggingConfigurable):
             if not dry:
                 told = {"project_id": project_id, "message": message, "code": code}
                 self._tell("failed", told)
+
+    async def _has_session(self, project_id: str) -> bool:
+        try:
+            return bool((await self._store.get(project_id)).live_sessions)
+        except NotFound:
+            return False
 
     # -- one project -----------------------------------------------------------------------
 
@@ -238,7 +273,10 @@ class Cleanup(LoggingConfigurable):
         now = self._store.now()
         if self._last and self._next and self._last <= now < self._next:
             return
-        await self.run()
+        try:
+            await self.run()
+        except RuntimeUnavailable:
+            return  # told; the next look tries again
         self._last, self._next = now, await self._next_after(now)
 
     async def _next_after(self, now: datetime) -> datetime:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..events import Events
-from ..exceptions import Conflict
+from ..exceptions import Conflict, FilesRemain
 from ..memory.hot import HotMemories
 from ..models import Metadata, TrashReason
 from ..projects.store import ProjectStore
+from .remains import Remains
 
 
 class Removal:
     """What DELETE, restore and cleanup call. Sessions must have ended before."""
 
-    def __init__(self, store: ProjectStore, hot: HotMemories, events: Events) -> None:
+    def __init__(
+        self, store: ProjectStore, hot: HotMemories, remains: Remains, events: Events
+    ) -> None:
         self._store = store
         self._hot = hot
+        self._remains = remains
         self._tell = events.of("project")
 
     async def trash(
@@ -65,8 +69,12 @@ class Removal:
         reason: str,
         wanted: Callable[[Metadata], bool] | None = None,
     ) -> bool:
-        if not await self._store.trash.delete(project_id, wanted):
-            return False
+        try:
+            if not await self._store.trash.delete(project_id, wanted):
+                return False
+        except FilesRemain as error:
+            if not await self._remains.remove(error.place):
+                raise
         await self._hot.forget(project_id)
         self._tell("deleted", {"project_id": project_id, "reason": reason})
         return True

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..exceptions import BrokenProject, CognitionError, Conflict, NotFound
+from ..exceptions import BrokenProject, Conflict, FilesRemain, NotFound
 from ..models import Metadata, TrashReason
 from .files import has_temporary_files, in_thread, in_tree_thread, remove_temporary_files
 from .index import Entry
@@ -213,10 +213,10 @@ class Trash:
         try:
             remove_tree(doomed)
         except OSError as error:
-            raise CognitionError(
+            raise FilesRemain(
                 f"{project_id} is deleted, but files of it remain in {doomed} "
                 f"({error.strerror}); their removal is tried again.",
-                "files_remain",
+                doomed,
             ) from None
 
 

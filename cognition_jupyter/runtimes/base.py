@@ -47,6 +47,8 @@ class ContainerSpec:
     network_mode: NetworkMode
     user: tuple[int, int]
     image: str | None = None
+    #: Beyond none, for work of our own on files of any owner; never for a session.
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,21 @@ class RuntimeChoice(LoggingConfigurable):
         in_use = self.runtime in ("auto", "docker") or self._used_before == "docker"
         return [self._runtimes["docker"]] if in_use else []
 
+    async def projects_in_use(self) -> set[str]:
+        """Projects that a container runs on, whoever has started it.
+
+        Raises RuntimeUnavailable when an engine that has run sessions of this root does not
+        answer: then nobody knows.
+        """
+        projects = set()
+        for runtime in self.for_reconcile():
+            try:
+                projects |= {one.project_id for one in await runtime.found()}
+            except RuntimeUnavailable:
+                if await self.used() == runtime.name:
+                    raise
+        return projects
+
     async def close(self) -> None:
         """Close all of them."""
         for runtime in self._runtimes.values():

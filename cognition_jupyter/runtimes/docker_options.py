@@ -38,6 +38,7 @@ def container_options(
             for m in spec.mounts
         ],
         cap_drop=["ALL"],
+        cap_add=list(spec.capabilities),
         security_opt=["no-new-privileges", *security],
         read_only=True,
         mem_limit=memory,

@@ -162,7 +162,8 @@ class ProjectSessions:
             if record.owner == self._launcher.owner.owner_id:
                 return  # ended just now
             if not await in_thread(self._store.directory.owner_is_alive)(record.owner):
-                # As reconcile would do, which may be waiting for an engine.
+                # As reconcile will do; whoever asks wants it now, or to know why not.
+                await self._remove_container(record)
                 detail = "The process that ran it was killed."
                 await self._launcher.records.close(project_id, session_id, reason, detail)
                 return
@@ -181,6 +182,14 @@ class ProjectSessions:
             await self._launcher.close(live, reason)
         if session_id in self._kernels:
             self._kernels.remove_kernel(session_id)
+
+    async def _remove_container(self, record: SessionRecord) -> None:
+        """Of a session whose process is gone. Raises RuntimeUnavailable: it may still run then."""
+        for runtime in self._launcher.choice.for_reconcile():
+            if runtime.name == record.runtime:
+                for found in await runtime.found():
+                    if (found.session_id, found.owner) == (record.session_id, record.owner):
+                        await runtime.remove(found.container_id)
 
     async def _shut_down(self, session_id: str) -> None:
         """Shut the kernel down, once it is not just being started, restarted or shut down."""

@@ -15,10 +15,12 @@ import pytest
 
 from cognition_jupyter.kernels.policy import DEFAULT_IMAGE
 
+from ..handlers.api import tree
 from ..kernels import helpers
 from ..kernels.helpers import QUICK_RESTARTER, Events, wait_until
 from ..kernels.private_engine import PrivateEngine
 from ..support.server import Server
+from .life import let_age
 from .test_reconcile import plant
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start an engine")
@@ -176,3 +178,42 @@ def test_an_engine_that_answers_slowly(
     server.end_session(session)
     wait_until(lambda: helpers.nothing_left(client, server))
     client.close()
+
+
+def test_an_engine_that_hangs_during_cleanup(
+    make: Callable[..., Server], own_engine: PrivateEngine
+) -> None:
+    """Nobody knows then what its containers use: nothing goes, and the next look tries again."""
+    live = make(interval=1)
+    killed = make(interval=3600, beside=live)
+    used, due, trashed = (live.create(name) for name in ("used", "due", "trashed"))
+    session = killed.start_session(used)
+    for project_id in (used, due):
+        let_age(live.root, project_id, 31)
+    live.call("DELETE", f"/api/projects/{trashed}")
+    file = live.root / ".trash" / trashed / ".project_metadata.json"
+    file.write_text(file.read_text().replace('"trashed_at": "20', '"trashed_at": "19'))
+    with Events(live, "cleanup") as events, Events(live, "reconcile") as reconcile:
+        own_engine.freeze()
+        killed.kill()
+        reconcile.wait_for(None, "engine_lost")
+        before = tree(live.root)
+        for query in ("", "?dry_run=true"):
+            answer = live.request("POST", f"/api/projects/cleanup{query}")
+            assert answer.status_code == 503, answer.text
+            assert answer.json()["error"] == "runtime_unavailable"
+        # Nor does anybody's word count for a container that nobody can ask for.
+        for query in ("?force=true", "?force=true&permanent=true"):
+            assert live.request("DELETE", f"/api/projects/{used}{query}").status_code == 503
+        assert tree(live.root) == before
+        assert events.wait_for(None, "failed")["code"] == "runtime_unavailable"
+
+        own_engine.thaw()
+        closed = reconcile.wait_for(None, "record_closed")
+        assert closed["session_id"] == session["session_id"]
+        done = live.call("POST", "/api/projects/cleanup")
+        assert [case["project_id"] for case in done["trashed"]] == [due]
+        assert [case["project_id"] for case in done["deleted"]] == [trashed]
+    assert not live.request("GET", f"/api/projects/{trashed}").ok
+    # Its session has ended only now.
+    assert live.call("GET", f"/api/projects/{used}")["status"] == "idle"
