@@ -7,9 +7,9 @@ import statistics
 
 from tabulate import tabulate
 
-from . import memory, memory_gaps, sessions, snapshots, socket, store
+from . import cleanup, memory, memory_gaps, sessions, snapshots, socket, store
 
-PARTS = ("sessions", "store", "memory", "socket")
+PARTS = ("sessions", "store", "cleanup", "memory", "socket")
 
 
 def main() -> None:
@@ -28,6 +28,8 @@ def main() -> None:
         print_sessions(rounds)
     if options.only in (None, "store"):
         print_store(tuple(options.sizes), max(rounds, 30))
+    if options.only in (None, "cleanup"):
+        print_cleanup(max(options.sizes))
     if options.only in (None, "sessions"):
         print_session_reads()
     if options.only in (None, "memory"):
@@ -99,6 +101,16 @@ def print_store(numbers: tuple[int, ...], rounds: int) -> None:
     print(f"Goal: create and get under 5 ms: {verdict(largest['create'] * 1e3, 5)}, ", end="")
     print(f"{verdict(largest['get'] * 1e3, 5)}; list under 10 ms: ", end="")
     print(verdict(largest["list 100"] * 1e3, 10))
+
+
+def print_cleanup(projects: int) -> None:
+    """A round of cleanup, three tenths of the projects due."""
+    print(f"\nA round of cleanup over {projects:,} projects\n")
+    rows = [
+        [name, f"{one.took[0]:.2f}", f"{one.worst[0] * 1e3:.1f}"]
+        for name, one in cleanup.measure(projects, projects * 3 // 10).items()
+    ]
+    print(tabulate(rows, ["round", "s", "longest gap of the loop, ms"]))
 
 
 def print_session_reads() -> None:
