@@ -16,6 +16,7 @@ from cognition_jupyter.projects.git import GitClone
 from cognition_jupyter.projects.metadata import METADATA_FILE
 from cognition_jupyter.projects.projects import Projects
 from cognition_jupyter.projects.store import ProjectStore
+from cognition_jupyter.projects.templates import ProjectTemplates
 
 
 def fill(root: Path, number: int) -> None:
@@ -46,7 +47,14 @@ async def _at(number: int, rounds: int) -> dict[str, float]:
         store = ProjectStore(max_projects=0)
         store.open(root)
         events = Events(store.log)
-        projects = Projects(store, GitClone(), lambda config: None, lambda project_id: None, events)
+        projects = Projects(
+            store,
+            GitClone(),
+            ProjectTemplates(),
+            lambda config: None,
+            lambda project_id: None,
+            events,
+        )
         made = await projects.create(CreateProject(user_prefix="one"))
         result = {
             "create": await _median(

@@ -23,6 +23,7 @@ from .metrics import Metrics
 from .models import ProjectConfig, utcnow
 from .projects.projects import Projects
 from .sessions.conversations import Conversations
+from .sessions.preparation import Preparation
 from .sessions.project_sessions import ProjectSessions
 from .sessions.responders.agent_settings import AgentSettings
 from .sessions.responders.choice import ResponderChoice
@@ -68,10 +69,18 @@ class CognitionApp(ExtensionApp):
         parts.events.subscribe(self._publish)
         parts.events.subscribe(self._note_session)
         self.projects = Projects(
-            parts.store, parts.git, self._check, parts.contents_path, parts.events
+            parts.store,
+            parts.git,
+            parts.templates,
+            self._check,
+            parts.contents_path,
+            parts.events,
         )
         self.memories = parts.memories
         self.sessions = ProjectSessions(parts.store, parts.launcher, self.serverapp.kernel_manager)
+        self.projects.prepare = Preparation(
+            parts.store, parts.templates, self.sessions, parts.hot, parts.events, self.log
+        ).run
         try:
             self.conversations = Conversations(
                 parts.store, self.projects, self.sessions, parts.memories, parent=self

@@ -38,6 +38,7 @@ from .projects.files import in_thread
 from .projects.git import GitClone
 from .projects.root import find_marked_root
 from .projects.store import ProjectStore
+from .projects.templates import ProjectTemplates
 from .runtimes.choice import RUNTIMES, RuntimeChoice
 
 
@@ -47,6 +48,7 @@ class Cognition(LoggingConfigurable):
     classes: ClassVar[list[type[LoggingConfigurable]]] = [
         ProjectStore,
         GitClone,
+        ProjectTemplates,
         RuntimeChoice,
         SessionPolicy,
         RamDirectories,
@@ -67,6 +69,7 @@ class Cognition(LoggingConfigurable):
         self.jupyter_root = Path(os.path.realpath(jupyter_root))
         self.store = ProjectStore(parent=self)
         self.git = GitClone(parent=self)
+        self.templates = ProjectTemplates(parent=self)
         self.policy = SessionPolicy(parent=self)
         self.memory_settings = MemorySettings(parent=self)
         self.events = Events(self.log)

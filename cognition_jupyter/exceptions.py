@@ -74,6 +74,13 @@ class CloneFailed(CognitionError):
     code = "clone_failed"
 
 
+class PostCreateFailed(CognitionError):
+    """The command of a template failed in the new project, which is gone again."""
+
+    status = 502
+    code = "post_create_failed"
+
+
 class RuntimeUnavailable(CognitionError):
     """The engine or sandbox can't be used now; nothing is known about what it runs."""
 

@@ -118,6 +118,7 @@ class ProjectConfig(Stored):
     container_image: str | None = None
     agent_backend_routes: dict[str, Any] | None = None
     keep_packages: bool = True
+    template: str | None = None
 
 
 class SessionRecord(Stored):
@@ -208,7 +209,7 @@ class CreateProject(Request):
     """Body of `POST /api/projects`."""
 
     user_prefix: str
-    template: None = None
+    template: ShortText | None = None
     network_mode: NetworkMode = "OFF"
     repo_url: (
         Annotated[str, StringConstraints(max_length=2048), AfterValidator(_no_controls)] | None

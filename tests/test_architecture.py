@@ -33,6 +33,8 @@ WEB = ("tornado.web", "tornado.websocket", "jupyter_server.base", "jupyter_serve
 def modules() -> Iterator[tuple[str, Path]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts[0] == "templates":
+            continue  # files of projects to come
         name = ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
         yield name, path
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import health, memory, projects, sessions, snapshots, websocket
+from . import health, memory, projects, sessions, snapshots, templates, websocket
 from .base import NotFoundHandler
 
 HANDLERS: list[tuple[str, type[Any]]] = [
@@ -12,6 +12,7 @@ HANDLERS: list[tuple[str, type[Any]]] = [
     *sessions.ROUTES,
     *memory.ROUTES,
     *snapshots.ROUTES,
+    *templates.ROUTES,
     *health.ROUTES,
     *websocket.ROUTES,
     (r"/api/projects/.*", NotFoundHandler),  # last: what no route above has taken

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from ..events import Events
-from ..exceptions import InvalidInput, NotFound
+from ..exceptions import InvalidInput, NotFound, RuntimeUnavailable
 from ..models import (
     CreateProject,
     ExtendProject,
@@ -22,10 +22,13 @@ from .git import GitClone
 from .index import Entry
 from .stage import ProjectPaths
 from .store import Populate, ProjectStore
+from .templates import ProjectTemplates, Template
 
 CONFIG_FIELDS = ("network_mode", "container_image", "agent_model", "keep_packages")
 CheckPolicy = Callable[[ProjectConfig], None]
 ContentsPath = Callable[[str], str | None]
+#: Runs a template's command in the new project, or takes the project back and raises.
+Prepare = Callable[[str, Template], Awaitable[None]]
 
 
 class Projects:
@@ -35,25 +38,32 @@ class Projects:
         self,
         store: ProjectStore,
         git: GitClone,
+        templates: ProjectTemplates,
         check: CheckPolicy,
         contents_path: ContentsPath,
         events: Events,
     ) -> None:
         self._store = store
         self._git = git
+        self._templates = templates
         self._check = check
         self._contents_path = contents_path
         self._events = events
         self._tell = events.of("project")
+        #: Set by whoever can run sessions; without it no template with a command can be used.
+        self.prepare: Prepare | None = None
 
     async def create(
         self, request: CreateProject, on_progress: Callable[[str], None] = lambda detail: None
     ) -> dict[str, Any]:
-        """A new project, from a repository if one is named. Returns its details.
+        """A new project, from a repository or a template if one is named. Returns its details.
 
         `on_progress` is called with what git says of the clone, besides the event. Raises
-        InvalidInput, Forbidden, Conflict (`project_limit`), CloneFailed.
+        InvalidInput, Forbidden, Conflict (`project_limit`, `template_broken`), CloneFailed,
+        PostCreateFailed, StorageFull, and for a template's command what starting a session raises.
         """
+        if request.template is not None:
+            return await self._create_from_template(request, request.template)
         fields = request.model_dump(include=set(ProjectConfig.model_fields))
         self._check(ProjectConfig(**fields))
         url, populate = request.repo_url, None
@@ -64,6 +74,24 @@ class Projects:
         created = await self._store.create(request, populate)
         self._tell("created", {"project_id": created.project_id})
         return await self._details(created)
+
+    async def _create_from_template(self, request: CreateProject, name: str) -> dict[str, Any]:
+        if request.repo_url is not None:
+            raise InvalidInput("Say template or repo_url, not both.")
+        template = await self._templates.get(name)
+        if template.post_create is not None and self.prepare is None:
+            raise RuntimeUnavailable(f"The command of template {name} can't be run here.")
+        request = template.applied(request)
+        self._check(ProjectConfig(**request.model_dump(include=set(ProjectConfig.model_fields))))
+
+        async def copy(paths: ProjectPaths, metadata: Metadata) -> None:
+            await self._templates.copy(template, paths.repo)
+
+        project_id = (await self._store.create(request, copy)).project_id
+        if self.prepare is not None:
+            await self.prepare(project_id, template)
+        self._tell("created", {"project_id": project_id, "origin": "template", "source": name})
+        return await self.details(project_id)
 
     def _clone(self, url: str, prefix: str, on_progress: Callable[[str], None]) -> Populate:
         tell = self._events.of("progress")

@@ -205,7 +205,7 @@ class ProjectStore(LoggingConfigurable):
 
     def _metadata(self, project_id: str, request: CreateProject) -> Metadata:
         now = self.now()
-        fields = request.model_dump(exclude={"user_prefix", "template"})
+        fields = request.model_dump(exclude={"user_prefix"})
         return Metadata(
             project_id=project_id,
             user_prefix=request.user_prefix,

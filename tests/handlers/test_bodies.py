@@ -59,7 +59,7 @@ WRONG_CREATE: list[Any] = [
     {"user_prefix": "a", "description": "\ud800"},
     {"user_prefix": "a", "cleanup_after_days": 0},
     {"user_prefix": "a", "cleanup_after_days": 7.0},
-    {"user_prefix": "a", "template": "python"},
+    {"user_prefix": "a", "template": ""},
     {"user_prefix": "a", "project_id": "a-00000000"},
     {"user_prefix": "a", "config": {"network_mode": "ON"}},
 ]

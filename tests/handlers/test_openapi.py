@@ -87,7 +87,7 @@ def test_requests_are_described_as_the_models_take_them(model: type[Request]) ->
 
 VALUES: dict[str, list[Any]] = {
     "user_prefix": ["a", "my-api", "A", "", "1a", "a" * 32, "a" * 33, 7, None],
-    "template": [None, "python", {}],
+    "template": [None, "python-package", "", "t" * 257, 7, {}],
     "network_mode": ["OFF", "ON", "off", "BANANA", "", None, True, 7],
     "repo_url": ["https://example.org/x", "h" * 2048, "h" * 2049, None, 7],
     "agent_model": ["m", "", "m" * 256, "m" * 257, None, 7],
@@ -138,6 +138,7 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     walk.call("GET", f"{path}/sessions")
     assert walk.call("GET", f"{one}/events") == {"events": [], "last_seq": 0}
     walk.call("GET", "/api/sessions/resumable")
+    assert walk.call("GET", "/api/templates")["total"] >= 3
     walk.call("PATCH", path, json={"description": "new"})
     walk.call("POST", f"{path}/extend", json={"days": 1, "pin": True})
     walk.call("POST", f"{path}/unpin")

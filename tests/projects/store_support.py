@@ -19,6 +19,7 @@ from cognition_jupyter.projects.git import GitClone
 from cognition_jupyter.projects.index import Entry
 from cognition_jupyter.projects.projects import Projects
 from cognition_jupyter.projects.store import ProjectStore
+from cognition_jupyter.projects.templates import ProjectTemplates
 
 REPOSITORY = Path(__file__).parents[2]
 METADATA = ".project_metadata.json"
@@ -34,10 +35,15 @@ def opened(root: Path, **traits: Any) -> Iterator[ProjectStore]:
         store.close()
 
 
-def projects_of(store: ProjectStore) -> Projects:
+def projects_of(store: ProjectStore, templates: ProjectTemplates | None = None) -> Projects:
     events = Events(store.log)
     return Projects(
-        store, GitClone(), lambda config: None, lambda name: f"work/{name}/repo", events
+        store,
+        GitClone(),
+        templates or ProjectTemplates(),
+        lambda config: None,
+        lambda name: f"work/{name}/repo",
+        events,
     )
 
 

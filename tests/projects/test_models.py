@@ -36,6 +36,7 @@ WRONG: dict[str, list[object]] = {
 NULL_RESETS = {"cleanup_after_days", "container_image", "agent_model"}
 CREATE_ONLY: dict[str, list[object]] = {
     "user_prefix": [7, None, True, ["abc"]],
+    "template": [7, True, "", "x" * 257, NUL, SURROGATE, {}],
     "repo_url": [7, True, "x" * 2049, NUL, SURROGATE, ["https://example.org/a.git"]],
 }
 

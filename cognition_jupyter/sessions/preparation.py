@@ -1,0 +1,121 @@
+"""The end of a project's creation: its template's command, run in a session of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from logging import Logger, LoggerAdapter
+from typing import Any
+
+from ..events import Event, Events
+from ..exceptions import CognitionError, PostCreateFailed
+from ..kernels.session import to_the_end
+from ..memory.hot import HotMemories
+from ..projects.store import ProjectStore
+from ..projects.templates import ProjectTemplates, Template
+from .commands import Commands
+from .kernel import SessionKernel
+from .project_sessions import ProjectSessions
+from .responders.base import CommandResult
+
+SAID = 300  # characters of a failed command's output that are passed on: its end
+
+
+class Preparation:
+    """Runs the `post_create` commands of templates. For one event loop."""
+
+    def __init__(
+        self,
+        store: ProjectStore,
+        templates: ProjectTemplates,
+        sessions: ProjectSessions,
+        hot: HotMemories,
+        events: Events,
+        log: Logger | LoggerAdapter[Any],
+    ) -> None:
+        self._store = store
+        self._templates = templates
+        self._sessions = sessions
+        self._hot = hot
+        self._log = log
+        self._kernels: dict[str, SessionKernel] = {}
+        events.subscribe(self._note)
+
+    async def run(self, project_id: str, template: Template) -> None:
+        """Run the template's command in the new project; if it fails, there is no project.
+
+        Raises PostCreateFailed, and what starting a session raises.
+        """
+        if template.post_create is None:
+            return
+        try:
+            result = await self._run(project_id, template.post_create)
+            self._check(template.name, result)
+        except BaseException as error:
+            await to_the_end(self._take_back(project_id))
+            if isinstance(error, _Unanswered):
+                raise PostCreateFailed(
+                    f"The post_create command of template {template.name} could not be run: "
+                    f"{_one_line(error.why)}."
+                ) from None
+            raise
+
+    async def _run(self, project_id: str, command: str) -> CommandResult:
+        session_id = (await self._sessions.start(project_id)).session_id
+        kernel = SessionKernel(self._sessions.kernels, session_id)
+        self._kernels[session_id] = kernel
+        try:
+            return await Commands(kernel).run(command, self._templates.post_create_timeout)
+        except CognitionError as error:
+            raise _Unanswered(error.message) from None
+        finally:
+            del self._kernels[session_id]
+            kernel.close()
+            await to_the_end(self._end(project_id, session_id))
+
+    async def _end(self, project_id: str, session_id: str) -> None:
+        try:
+            await self._sessions.stop(project_id, session_id, "client")
+        except CognitionError as error:  # the project was deleted meanwhile
+            self._log.warning("Session %s after post_create: %s", session_id, error)
+
+    def _check(self, name: str, result: CommandResult) -> None:
+        if result.exit_code == 0:
+            return
+        seconds = self._templates.post_create_timeout
+        how = f"ended with status {result.exit_code}"
+        if result.exit_code is None:
+            how = f"was not done within {seconds:g} s"
+        said = _one_line(result.output[-4 * SAID :])[-SAID:].strip()
+        raise PostCreateFailed(
+            f"The post_create command of template {name} {how}{': ' + said if said else ''}."
+        )
+
+    async def _take_back(self, project_id: str) -> None:
+        """Remove the project for good. What stands against it is told in the log."""
+        try:
+            await self._sessions.stop_project(project_id, "deleted")
+            await self._store.delete(project_id, permanent=True)
+            await self._hot.forget(project_id)
+        except (CognitionError, OSError, asyncio.TimeoutError) as error:
+            self._log.warning("Taking %s back: %s", project_id, error)
+
+    def _note(self, event: Event) -> None:
+        """A kernel that dies or restarts never answers; without this we would wait for it."""
+        if event.noun == "session" and event.action in ("restarted", "ended"):
+            kernel = self._kernels.get(event.data["session_id"])
+            if kernel is not None:
+                kernel.close()
+
+
+class _Unanswered(Exception):
+    """The command has no result; `why` says what happened."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+def _one_line(text: str) -> str:
+    """`text` without what would break a sentence, a log or a terminal."""
+    printable = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(printable.split()).rstrip(".")
