@@ -34,6 +34,7 @@ from .memory.hot import HotMemories
 from .memory.memories import Memories
 from .memory.ram import RamDirectories
 from .memory.routes import MemorySettings
+from .memory.usage import ProjectUsage
 from .projects.files import in_thread
 from .projects.git import GitClone
 from .projects.root import find_marked_root
@@ -53,6 +54,7 @@ class Cognition(LoggingConfigurable):
         SessionPolicy,
         RamDirectories,
         MemorySettings,
+        ProjectUsage,
         MemorySnapshots,
         Cleanup,
         Reconcile,
@@ -90,6 +92,7 @@ class Cognition(LoggingConfigurable):
             self.hot = HotMemories(self.store, self.ram, settings, parent=self)
             self.hot.emit = self.events.of("memory")
             self.memories = Memories(self.store, self.ram, settings, self.hot)
+            self.usage = ProjectUsage(self.store, parent=self)
             self.snapshots = MemorySnapshots(self.store, self.hot, parent=self)
             self.choice = RuntimeChoice(self.store.directory, parent=self)
             owner_id, image = self.owner.owner_id, self.policy.image

@@ -43,6 +43,7 @@ SnapshotReason = Literal[
 
 METADATA_VERSION = 1
 SESSIONS_KEPT = 50
+USAGE_DAYS = 90
 
 
 def utcnow() -> datetime:
@@ -148,6 +149,54 @@ class Statistics(Stored):
     total_duration_seconds: float = Field(default=0.0, allow_inf_nan=False)
 
 
+class UsageDay(Stored):
+    """What happened on one day (UTC)."""
+
+    sessions: Annotated[int, Field(ge=0)] = 0
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    messages: Annotated[int, Field(ge=0)] = 0
+
+
+class UsageHistory(Stored):
+    """What a project was used for, by day, and how its sessions ended."""
+
+    days: dict[Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")], UsageDay] = Field(
+        default_factory=dict
+    )
+    reasons: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+
+    def add(
+        self, when: datetime, sessions: int = 0, seconds: float = 0.0, messages: int = 0
+    ) -> None:
+        """Count on the day of `when`; the newest `USAGE_DAYS` with anything on them are kept."""
+        date = when.astimezone(timezone.utc).date().isoformat()
+        day = self.days.setdefault(date, UsageDay())
+        day.sessions = max(0, day.sessions + sessions)
+        day.seconds += seconds
+        day.messages += messages
+        if day == UsageDay():
+            del self.days[date]
+        for old in sorted(self.days)[:-USAGE_DAYS]:
+            del self.days[old]
+
+    def add_time(self, start: datetime, end: datetime) -> None:
+        """Count the time from `start` to `end`, each day's part on that day."""
+        try:
+            start = max(start, end - timedelta(days=USAGE_DAYS))
+        except OverflowError:  # an edited file may say the year 1
+            return
+        while start < end:
+            day = start.replace(hour=0, minute=0, second=0, microsecond=0)
+            until = end if end.date() == day.date() else day + timedelta(days=1)
+            self.add(start, seconds=(until - start).total_seconds())
+            start = until
+
+    def add_end(self, start: datetime, end: datetime, reason: str) -> None:
+        """Count the end of a session."""
+        self.add_time(start, end)
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+
 class Metadata(Stored):
     """`.project_metadata.json`: all that is kept about a project besides its files."""
 
@@ -159,6 +208,7 @@ class Metadata(Stored):
     config: ProjectConfig = Field(default_factory=ProjectConfig)
     sessions: list[SessionRecord] = Field(default_factory=list)
     statistics: Statistics = Field(default_factory=Statistics)
+    usage: UsageHistory = Field(default_factory=UsageHistory)
     tags: list[str] = Field(default_factory=list)
     description: str = ""
     pinned: bool = False
@@ -184,10 +234,14 @@ class Metadata(Stored):
         return ((last.ended_at or last.started_at) - last.started_at).total_seconds()
 
     def without_old_sessions(self) -> Metadata:
-        """A copy with the live sessions and the one that ended last: all that a list needs."""
+        """A copy with the live sessions and the one that ended last: all that a list needs.
+
+        Without the history of its use.
+        """
         ended = [r for r in self.sessions if r.ended_at is not None]
         newest = sorted(ended, key=lambda r: r.ended_at or r.started_at)[-1:]
-        return self.model_copy(update={"sessions": [*newest, *self.live_sessions]})
+        kept = {"sessions": [*newest, *self.live_sessions], "usage": UsageHistory()}
+        return self.model_copy(update=kept)
 
     def session(self, session_id: str) -> SessionRecord | None:
         """The session of that id, or None."""

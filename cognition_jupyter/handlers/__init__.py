@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import health, memory, projects, sessions, snapshots, templates, websocket
+from . import health, memory, projects, sessions, snapshots, templates, usage, websocket
 from .base import NotFoundHandler
 
 HANDLERS: list[tuple[str, type[Any]]] = [
@@ -13,6 +13,7 @@ HANDLERS: list[tuple[str, type[Any]]] = [
     *memory.ROUTES,
     *snapshots.ROUTES,
     *templates.ROUTES,
+    *usage.ROUTES,
     *health.ROUTES,
     *websocket.ROUTES,
     (r"/api/projects/.*", NotFoundHandler),  # last: what no route above has taken

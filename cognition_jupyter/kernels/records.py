@@ -56,8 +56,11 @@ class SessionRecords:
         """Forget a session that never had a kernel."""
 
         def drop(metadata: Metadata) -> None:
-            if _remove(metadata, session_id):
+            record = metadata.session(session_id)
+            if record is not None:
+                metadata.sessions.remove(record)
                 metadata.statistics.total_sessions -= 1
+                metadata.usage.add(record.started_at, sessions=-1)
 
         await self._change_if_possible(project_id, session_id, drop)
 
@@ -95,12 +98,10 @@ class SessionRecords:
             self._log.warning("The record of session %s stays as it is: %s", session_id, error)
 
 
-def _remove(metadata: Metadata, session_id: str) -> bool:
+def _remove(metadata: Metadata, session_id: str) -> None:
     record = metadata.session(session_id)
-    if record is None:
-        return False
-    metadata.sessions.remove(record)
-    return True
+    if record is not None:
+        metadata.sessions.remove(record)
 
 
 def close_record(
@@ -119,4 +120,5 @@ def close_record(
     record.detail = detail
     duration = (record.ended_at - record.started_at).total_seconds()
     metadata.statistics.total_duration_seconds += max(0.0, duration)
+    metadata.usage.add_end(record.started_at, now, reason)
     metadata.last_accessed = max(metadata.last_accessed, record.ended_at)

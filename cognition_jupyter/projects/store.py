@@ -286,6 +286,7 @@ class ProjectStore(LoggingConfigurable):
             metadata.keep_newest_sessions()
             metadata.last_accessed = self.now()
             metadata.statistics.total_sessions += 1
+            metadata.usage.add(record.started_at, sessions=1)
 
         with self.directory.lock():
             self.catalog.catch_up()

@@ -273,6 +273,7 @@ class Conversations(LoggingConfigurable):
     async def _count(self, project_id: str, done: Done) -> None:
         def count(metadata: Metadata) -> None:
             metadata.statistics.total_messages += 1
+            metadata.usage.add(self._store.now(), messages=1)
             metadata.statistics.files_modified += done.files_modified
             metadata.statistics.tests_run += done.tests_run
 

@@ -143,6 +143,7 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     walk.call("POST", f"{path}/extend", json={"days": 1, "pin": True})
     walk.call("POST", f"{path}/unpin")
     memory(walk, path)
+    assert walk.call("GET", f"{path}/usage")["totals"]["sessions"] == 1
     walk.call("DELETE", path)
     walk.call("POST", f"{path}/restore")
     walk.refuse("POST", f"{path}/restore", 409, "project_exists")
@@ -161,6 +162,7 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     gone += [(verb, f"{path}/memory/memories/hot/a") for verb in ("GET", "PUT", "DELETE")]
     gone += [("GET", f"{path}/snapshots"), ("POST", f"{path}/snapshots")]
     gone += [("GET", f"{path}/snapshots/1"), ("GET", f"{path}/snapshots/1/diff")]
+    gone += [("GET", f"{path}/usage")]
     gone += [("POST", f"{path}/snapshots/1/restore")]
     for method, place in gone:
         body = {"days": 1} if place.endswith("extend") else {}

@@ -165,14 +165,16 @@ class Summary:
     unread: bool = False
 
 
-def list_generations(disk: Path, checked: float = math.inf) -> list[Summary]:
-    """All generations, newest first. The checksums of the first `checked` whole ones are checked.
+def list_generations(
+    disk: Path, checked: float = math.inf, most: int | None = None
+) -> list[Summary]:
+    """The `most` newest generations, newest first; the first `checked` whole ones are checked.
 
     Of the others only both ends of the manifest are read.
     """
     summaries: list[Summary] = []
     whole = 0
-    for number in numbers(disk):
+    for number in numbers(disk)[:most]:
         try:
             with opened(disk, number, whole < checked) as generation:
                 header, totals = generation.header, generation.totals
