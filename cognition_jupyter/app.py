@@ -78,9 +78,10 @@ class CognitionApp(ExtensionApp):
         )
         self.memories = parts.memories
         self.sessions = ProjectSessions(parts.store, parts.launcher, self.serverapp.kernel_manager)
-        self.projects.prepare = Preparation(
-            parts.store, parts.templates, self.sessions, parts.hot, parts.events, self.log
-        ).run
+        self.preparation = Preparation(
+            parts.templates, self.sessions, parts.removal.take_back, parts.events, self.log
+        )
+        self.projects.prepare = self.preparation.run
         try:
             self.conversations = Conversations(
                 parts.store, self.projects, self.sessions, parts.memories, parent=self
@@ -162,6 +163,7 @@ class CognitionApp(ExtensionApp):
 
     async def _stop_sessions(self) -> None:
         await self.sessions.stop_all("server_stopped")
+        await self.preparation.close()
         await self.conversations.close()
         self.cognition.stop_serving()
 

@@ -63,10 +63,14 @@ class Removal:
         """
         await self._delete(project_id, "client")
 
+    async def take_back(self, project_id: str) -> None:
+        """As `delete`, for a project whose creation failed: nobody was told of it."""
+        await self._delete(project_id, None)
+
     async def _delete(
         self,
         project_id: str,
-        reason: str,
+        reason: str | None,
         wanted: Callable[[Metadata], bool] | None = None,
     ) -> bool:
         try:
@@ -76,7 +80,8 @@ class Removal:
             if not await self._remains.remove(error.place):
                 raise
         await self._hot.forget(project_id)
-        self._tell("deleted", {"project_id": project_id, "reason": reason})
+        if reason is not None:
+            self._tell("deleted", {"project_id": project_id, "reason": reason})
         return True
 
     async def expire(self, project_id: str) -> bool:

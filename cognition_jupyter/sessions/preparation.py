@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from logging import Logger, LoggerAdapter
 from typing import Any
 
 from ..events import Event, Events
 from ..exceptions import CognitionError, PostCreateFailed
 from ..kernels.session import to_the_end
-from ..memory.hot import HotMemories
-from ..projects.store import ProjectStore
 from ..projects.templates import ProjectTemplates, Template
 from .commands import Commands
 from .kernel import SessionKernel
 from .project_sessions import ProjectSessions
 from .responders.base import CommandResult
 
+STOP_PATIENCE = 30.0  # seconds that taking projects back may take when the server stops
 SAID = 300  # characters of a failed command's output that are passed on: its end
 
 
@@ -25,18 +25,18 @@ class Preparation:
 
     def __init__(
         self,
-        store: ProjectStore,
         templates: ProjectTemplates,
         sessions: ProjectSessions,
-        hot: HotMemories,
+        take_back: Callable[[str], Awaitable[None]],
         events: Events,
         log: Logger | LoggerAdapter[Any],
     ) -> None:
-        self._store = store
+        """`take_back` removes a project for good."""
         self._templates = templates
         self._sessions = sessions
-        self._hot = hot
+        self._remove = take_back
         self._log = log
+        self._at_work: set[asyncio.Task[Any]] = set()
         self._kernels: dict[str, SessionKernel] = {}
         events.subscribe(self._note)
 
@@ -47,14 +47,27 @@ class Preparation:
         """
         if template.post_create is None:
             return
+        task = asyncio.current_task()
+        assert task is not None
+        self._at_work.add(task)
         try:
-            result = await self._run(project_id, template.post_create)
-            self._check(template.name, result)
+            await self._run_or_take_back(project_id, template.name, template.post_create)
+        finally:
+            self._at_work.discard(task)
+
+    async def close(self) -> None:
+        """The server stops and has ended its sessions: what was being prepared is taken back."""
+        if self._at_work:
+            await asyncio.wait([*self._at_work], timeout=STOP_PATIENCE)
+
+    async def _run_or_take_back(self, project_id: str, name: str, command: str) -> None:
+        try:
+            self._check(name, await self._run(project_id, command))
         except BaseException as error:
             await to_the_end(self._take_back(project_id))
             if isinstance(error, _Unanswered):
                 raise PostCreateFailed(
-                    f"The post_create command of template {template.name} could not be run: "
+                    f"The post_create command of template {name} could not be run: "
                     f"{_one_line(error.why)}."
                 ) from None
             raise
@@ -94,9 +107,8 @@ class Preparation:
         """Remove the project for good. What stands against it is told in the log."""
         try:
             await self._sessions.stop_project(project_id, "deleted")
-            await self._store.delete(project_id, permanent=True)
-            await self._hot.forget(project_id)
-        except (CognitionError, OSError, asyncio.TimeoutError) as error:
+            await self._remove(project_id)
+        except (CognitionError, OSError) as error:
             self._log.warning("Taking %s back: %s", project_id, error)
 
     def _note(self, event: Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import docker
 import pytest
+import requests
 
 from ..support.server import Server
 from .api import Api
@@ -199,6 +201,55 @@ def test_a_project_that_is_deleted_while_its_command_runs(api: Api, nothing_left
     assert answer.status_code in (200, 404)
     work.join(60)
     assert said and not path.exists()
+
+
+def waiting(server: Server, tmp_path: Path) -> Path:
+    """A server with a template whose command has begun; the project it is at work in."""
+    write(tmp_path, "waits", post_create=COMMANDS["waits"])
+    server.config = {"ProjectTemplates": {"template_paths": [str(tmp_path)]}}
+    server.start()
+    api = Api(server)
+
+    def ask() -> None:
+        body = {"user_prefix": "made", "template": "waits"}
+        with contextlib.suppress(requests.ConnectionError):
+            server.request("POST", "/api/projects", json=body)
+
+    threading.Thread(target=ask, daemon=True).start()
+    return begun(api, set())
+
+
+def containers(engine: docker.DockerClient, project: Path) -> list[Any]:
+    label = {"label": f"cognition.project={project.name}"}
+    return [*engine.containers.list(all=True, filters=label)]
+
+
+def test_a_server_that_stops_while_a_command_runs_takes_the_project_back(
+    make_server: Callable[..., Server], engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    server = make_server(start=False)
+    project = waiting(server, tmp_path)
+    assert containers(engine, project)
+    server.stop()
+    assert not project.exists() and not containers(engine, project)
+    assert not [*server.root.glob(".trash/*")] and "Traceback" not in server.log.read_text()
+
+
+def test_a_server_that_is_killed_while_a_command_runs(
+    make_server: Callable[..., Server], engine: docker.DockerClient, tmp_path: Path
+) -> None:
+    server = make_server(start=False)
+    project = waiting(server, tmp_path)
+    server.kill()
+    server.start()
+    api, path = Api(server), f"/api/projects/{project.name}"
+    deadline = time.monotonic() + 60
+    while api.call("GET", path)["active_sessions"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    details = api.call("GET", path)
+    assert [s["reason"] for s in details["sessions"]] == ["server_stopped"]
+    assert details["config"]["template"] == "waits" and (project / "repo/given").exists()
+    assert not containers(engine, project)
 
 
 def test_where_nothing_can_run_it_nothing_is_made(make_server: Callable[..., Server]) -> None:
