@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..events import Events
-from ..exceptions import Conflict, FilesRemain
+from ..exceptions import CognitionError, Conflict, FilesRemain
 from ..memory.hot import HotMemories
 from ..models import Metadata, TrashReason
 from ..projects.store import ProjectStore
@@ -40,8 +40,15 @@ class Removal:
         if moved is None:
             return False
         await self._hot.forget(project_id)
-        self._tell("trashed", {"project_id": project_id, "reason": reason})
+        size = await self._measure(project_id)
+        self._tell("trashed", {"project_id": project_id, "reason": reason, "bytes": size})
         return True
+
+    async def _measure(self, project_id: str) -> int | None:
+        try:
+            return await self._store.trash.measure(project_id)
+        except (CognitionError, OSError):  # it is in the trash all the same
+            return None
 
     async def _keep_memory(self, project_id: str, force: bool) -> None:
         """Get what is in RAM onto the disk, where it goes to the trash with the rest."""

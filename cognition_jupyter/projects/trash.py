@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..exceptions import BrokenProject, Conflict, FilesRemain, NotFound
 from ..models import Metadata, TrashReason
+from .disk import disk_usage
 from .files import has_temporary_files, in_thread, in_tree_thread, remove_temporary_files
 from .index import Entry
 from .metadata import METADATA_FILE, read_metadata, write_metadata
@@ -19,6 +20,10 @@ from .tree import remove_tree
 
 if TYPE_CHECKING:
     from .store import ProjectStore
+
+# What measuring a project may cost whoever deletes it.
+MEASURED_ENTRIES = 200_000
+MEASURED_SECONDS = 2.0
 
 
 class Trash:
@@ -137,6 +142,24 @@ class Trash:
             self._move_out(project_id, target)
         return metadata
 
+    @in_tree_thread
+    def measure(self, project_id: str) -> int | None:
+        """Find out what a project in the trash takes on disk, in bytes, and record it.
+
+        None when there is too much to look at, or it is gone meanwhile.
+        """
+        usage = disk_usage(self._root.trash / project_id, MEASURED_ENTRIES, MEASURED_SECONDS)
+        if not usage.complete:
+            return None
+        try:
+            with self._root.project_lock(project_id):
+                metadata = self._read(project_id)
+                metadata.trashed_bytes = usage.bytes
+                write_metadata(self._root.trash / project_id, metadata)
+        except (NotFound, BrokenProject):
+            return None
+        return usage.bytes
+
     @in_thread
     def restore(self, project_id: str) -> Metadata:
         """Bring a project back, which counts as an access.
@@ -150,7 +173,7 @@ class Trash:
             metadata = self._read(project_id)
             self._store.check_limit()
             # A kill before the rename leaves it in the trash, as if deleted just now.
-            metadata.trashed_at = metadata.trashed_reason = None
+            metadata.trashed_at = metadata.trashed_reason = metadata.trashed_bytes = None
             metadata.last_accessed = self._store.now()
             write_metadata(source, metadata)
             self._store.catalog.move(project_id, source, self._root.path / project_id)

@@ -159,7 +159,7 @@ def test_a_deleted_project_goes_to_the_trash(api: Api) -> None:
     (row,) = api.call("GET", f"/api/projects?status=trashed&tags={tag}")["projects"]
     assert row["project_id"] == project_id and row["status"] == "trashed"
     assert row["contents_path"] is None
-    assert row["trashed_reason"] == "client"
+    assert row["trashed_reason"] == "client" and 0 < row["disk_bytes"] < 1 << 20
     assert moment(row["deletion_at"]) - moment(row["trashed_at"]) == timedelta(days=7)
     details = api.call("GET", path)
     assert {name: details[name] for name in row} == row

@@ -53,6 +53,7 @@ class Life:
         self.projects = Projects(
             self.store,
             self.cognition.git,
+            self.cognition.templates,
             lambda config: None,
             self.cognition.contents_path,
             self.cognition.events,
