@@ -139,22 +139,26 @@ class HotMemories(LoggingConfigurable):
         False when it has to stay: a session lives, or something in it can't be kept on disk.
         Raises as `snapshot`.
         """
-        return await in_tree_thread(self._release)(project_id)
+        taken, freed = await in_tree_thread(self._release)(project_id)
+        if taken.created:  # also when the RAM has to stay
+            self._tell_taken(project_id, "release", taken)
+        if freed:
+            self._over.discard(project_id)
+        return freed
 
-    def _release(self, project_id: str) -> bool:
+    def _release(self, project_id: str) -> tuple[Taken, bool]:
         hot = self.of(project_id)
         with locked(writers_lock(self._store.paths(project_id))):
             marker = read_marker(hot)
             if marker is not None and marker.state == RESTORING:
                 self.ensure_now(project_id)  # which keeps what is there
             # A session has its record before it looks whether its memory is whole.
-            taken = release(hot, lambda: self._in_use(project_id))
-        if taken is None:
-            return False
-        self._drop(project_id)
+            taken, freed = release(hot, lambda: self._in_use(project_id))
+        if freed:
+            self._used.pop(project_id, None)
         if taken.created:
             thin(hot, self._settings.snapshot_keep)
-        return True
+        return taken, freed
 
     def _in_use(self, project_id: str) -> bool:
         try:
@@ -175,9 +179,6 @@ class HotMemories(LoggingConfigurable):
     async def forget(self, project_id: str) -> None:
         """Free the RAM of a project that is gone. Raises OSError."""
         await in_thread(self._ram.remove_hot)(project_id)
-        self._drop(project_id)
-
-    def _drop(self, project_id: str) -> None:
         self._used.pop(project_id, None)
         self._over.discard(project_id)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import secrets
 import shutil
 import tempfile
@@ -151,6 +152,32 @@ def test_what_was_never_whole_is_not_kept(two: tuple[Cognition, Cognition]) -> N
         assert await one.hot.release(project_id)
         await one.hot.ensure(project_id)
         assert [path.name for path in one.ram.hot(project_id).iterdir()] == ["a"]
+
+    asyncio.run(body())
+
+
+def test_a_release_tells_of_its_snapshot_also_when_the_ram_stays(
+    two: tuple[Cognition, Cognition], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, _ = two
+
+    async def body() -> None:
+        told: list[tuple[object, ...]] = []
+        one.hot.emit = lambda action, data: told.append(
+            (action, data["reason"], data["generation"], data["skipped"])
+        )
+        project_id = await project(one)
+        await one.memories.put(project_id, "/memories/hot/a", b"1")
+        pipe = one.ram.hot(project_id) / "pipe"
+        os.mkfifo(pipe)
+        assert not await one.hot.release(project_id)
+        assert told == [("snapshot", "release", 1, 1)]
+        assert f"Memory of {project_id}: pipe is left out: it is a FIFO" in caplog.text
+        assert not await one.hot.release(project_id)  # nothing new: nothing is told
+        pipe.unlink()
+        await one.memories.put(project_id, "/memories/hot/a", b"2")
+        assert await one.hot.release(project_id)
+        assert told[1:] == [("snapshot", "release", 2, 0)]
 
     asyncio.run(body())
 

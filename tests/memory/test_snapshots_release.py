@@ -38,12 +38,12 @@ def used() -> bool:
 
 
 def test_release_and_back(hot: HotMemory) -> None:
-    taken = release(hot, unused)
-    assert taken is not None and (taken.generation, taken.created) == (1, True)
+    taken, freed = release(hot, unused)
+    assert freed and (taken.generation, taken.created) == (1, True)
     assert os.listdir(hot.ram.parent) == []
     ensure_restored(hot)
-    taken = release(hot, unused)  # nothing changed
-    assert taken is not None and (taken.generation, taken.created) == (1, False)
+    taken, freed = release(hot, unused)  # nothing changed
+    assert freed and (taken.generation, taken.created) == (1, False)
     ensure_restored(hot)
     assert contents(hot.ram) == {"note": b"a week of work"}
 
@@ -52,15 +52,15 @@ def test_damage_on_disk_is_mended_from_ram(hot: HotMemory) -> None:
     take(hot, "x")
     flip_byte(copy_of(hot, 1, "note"))
     assert not take(hot, "x", thorough=True).created
-    taken = release(hot, unused)
-    assert taken is not None and (taken.generation, taken.created) == (2, True)
+    taken, freed = release(hot, unused)
+    assert freed and (taken.generation, taken.created) == (2, True)
     assert verify(hot.disk, 2) == []
     restored = ensure_restored(hot)
     assert restored is not None and not restored.recovered and not restored.lost
     # The same when the manifest itself is damaged inside of a checksum that fits.
     plant(hot, 3, GOOD, {"path": "b", "type": "nothing"})
-    taken = release(hot, unused)
-    assert taken is not None and (taken.generation, taken.created) == (4, True)
+    taken, freed = release(hot, unused)
+    assert freed and (taken.generation, taken.created) == (4, True)
     ensure_restored(hot)
     assert contents(hot.ram) == {"note": b"a week of work"}
 
@@ -69,14 +69,14 @@ def test_ram_in_the_middle_of_a_restore_stays(hot: HotMemory) -> None:
     take(hot, "x")
     (hot.ram / "note").write_bytes(b"newer work")
     write_marker(hot, 1, RESTORING)
-    assert release(hot, unused) is None
+    assert not release(hot, unused)[1]
     assert contents(hot.ram) == {"note": b"newer work"}
 
 
 def test_ram_that_was_never_whole_goes(hot: HotMemory) -> None:
     hot.marker.unlink()
-    taken = release(hot, unused)
-    assert taken is not None and taken.generation is None
+    taken, freed = release(hot, unused)
+    assert freed and taken.generation is None
     assert os.listdir(hot.ram.parent) == []
 
 
@@ -90,14 +90,14 @@ def test_marker_comes_back_as_it_was(hot: HotMemory) -> None:
     with pytest.raises(RuntimeError):
         release(hot, asked)
     assert complete_marker(hot) == before
-    assert release(hot, used) is None
+    assert not release(hot, used)[1]
     assert complete_marker(hot) == before
     assert sorted(os.listdir(hot.ram.parent)) == ["marker", hot.ram.name]
 
 
 def test_marker_of_a_release_that_was_killed_is_no_marker(hot: HotMemory) -> None:
     hot.marker.rename(hot.marker.with_name(f".{hot.marker.name}.aside.tmp"))
-    assert release(hot, used) is None
+    assert not release(hot, used)[1]
     assert complete_marker(hot) is None
     assert ensure_restored(hot) is not None
     assert sorted(os.listdir(hot.ram.parent)) == ["marker", hot.ram.name]

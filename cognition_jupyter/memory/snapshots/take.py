@@ -93,8 +93,8 @@ def take(
 
 def release(
     hot: HotMemory, in_use: Callable[[], bool], *, lock_timeout: float = LOCK_TIMEOUT
-) -> Taken | None:
-    """Take a thorough snapshot, read it back and free the RAM; None when that has to stay.
+) -> tuple[Taken, bool]:
+    """Take a thorough snapshot, read it back and free the RAM: (that snapshot, whether it is free).
 
     It stays when something in it can't be kept on disk, in the middle of a restore, or when it is
     `in_use`: asked when the marker is gone, so that who starts to use it either is seen or waits.
@@ -103,13 +103,14 @@ def release(
     with storage_full("Hot memory stays in RAM"), locked(hot.lock, lock_timeout):
         marker = read_marker(hot)
         if marker is not None and marker.state == RESTORING:
-            return None  # a restore was interrupted: the next one keeps what is there
+            # A restore was interrupted: the next one keeps what is there.
+            return Taken(None, False), False
         taken = Taken(None, False)
         hot.remove_leftovers()
         if marker is not None and marker.state == COMPLETE:  # nothing else is worth its RAM
             taken = _take_verified(hot, marker)
             if taken.skipped or taken.unnamed:
-                return None
+                return taken, False
         aside = hot.marker.with_name(f".{hot.marker.name}.aside.tmp")  # goes with the next marker
         aside.unlink(missing_ok=True)
         with suppress(FileNotFoundError):
@@ -122,10 +123,10 @@ def release(
                 with suppress(FileNotFoundError):
                     os.rename(aside, hot.marker)
         if stays:
-            return None
+            return taken, False
         remove_tree(hot.ram)
         aside.unlink(missing_ok=True)
-    return taken
+    return taken, True
 
 
 def _take_verified(hot: HotMemory, marker: Marker) -> Taken:
