@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from typing import Any
@@ -14,7 +15,7 @@ from ..support.server import TOKEN, Server
 
 
 class Socket:
-    """One connection. `seen` has all events in the order in which they came."""
+    """One connection. `seen` has all events but pings, in the order in which they came."""
 
     def __init__(self, server: Server, token: str = TOKEN, **options: Any) -> None:
         self.server = server
@@ -32,17 +33,22 @@ class Socket:
 
     def cut(self) -> None:
         """As when a cable is pulled: no farewell."""
+        assert self.raw.sock is not None
         self.raw.sock.close()
 
     def send(self, kind: str, **fields: Any) -> None:
         self.raw.send(json.dumps({"type": kind, **fields}))
 
     def receive(self, timeout: float = 60) -> dict[str, Any]:
-        self.raw.settimeout(timeout)
-        event: dict[str, Any] = json.loads(self.raw.recv())
-        self._check(event)
-        self.seen.append(event)
-        return event
+        """The next event but pings, which may come at any time."""
+        deadline = time.monotonic() + timeout
+        while True:
+            self.raw.settimeout(max(0.1, deadline - time.monotonic()))
+            event: dict[str, Any] = json.loads(self.raw.recv())
+            self._check(event)
+            if event["event"] != "ping":
+                self.seen.append(event)
+                return event
 
     def _check(self, event: dict[str, Any]) -> None:
         name = event["event"]
@@ -60,14 +66,22 @@ class Socket:
         """The next event of that name and with those fields."""
         deadline = time.monotonic() + timeout
         while True:
-            event = self.receive(max(0.1, deadline - time.monotonic()))
+            event = self.receive(deadline - time.monotonic())
             if event["event"] == name and all(event.get(k) == v for k, v in fields.items()):
                 return event
+
+    def until_said(self, text: str, timeout: float = 60) -> None:
+        """Wait until code has printed `text`: its kernel sends it in as many chunks as it likes."""
+        said, deadline = "", time.monotonic() + timeout
+        while said != text:
+            left = deadline - time.monotonic()
+            said += self.until("tool_output", left, stream="stdout")["chunk"]
+            assert text.startswith(said), said
 
     def create(self, **fields: Any) -> dict[str, Any]:
         """Create or join a session; its `session_started`."""
         self.send("create_session", **fields)
-        while (event := self.receive())["event"] in ("progress", "session_ended", "done", "ping"):
+        while (event := self.receive())["event"] in ("progress", "session_ended", "done"):
             pass
         assert event["event"] == "session_started", event
         ready = self.receive()
@@ -97,3 +111,8 @@ def stdout(events: list[dict[str, Any]], stream: str = "stdout") -> str:
     return "".join(
         e["chunk"] for e in events if e["event"] == "tool_output" and e["stream"] == stream
     )
+
+
+def names(events: list[dict[str, Any]]) -> list[str]:
+    """The events' names; chunks of one output count once: into how many it comes is chance."""
+    return [name for name, _ in itertools.groupby(event["event"] for event in events)]

@@ -12,7 +12,7 @@ import pytest
 from ..kernels import helpers
 from ..kernels.helpers import LEAN, wait_until
 from ..support.server import Server
-from .client import Socket, stdout
+from .client import Socket, names, stdout
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +70,12 @@ for _ in range(3):
 """
     for _ in range(2):
         socket.send("execute", session_id=session_id, code=code)
-        socket.until("tool_output")
+        socket.until_said("begun\n")
         for _ in range(5):
             socket.send("cancel", session_id=session_id)
         begin = len(socket.seen)
         socket.until("done")
-        names = [e["event"] for e in socket.seen[begin:]]
-        assert names == ["tool_output", "tool_end", "error", "done"]
+        assert names(socket.seen[begin:]) == ["tool_output", "tool_end", "error", "done"]
         assert stdout(socket.run(session_id, "print('well')")) == "well\n"
     end(socket, session_id)
 
@@ -100,12 +99,12 @@ def test_joining_twice_at_once(quick: Server) -> None:
         for _ in range(4):
             second.send("create_session", session_id=session_id, project_id=project_id)
         events = [second.receive() for _ in range(5)]
-        names = sorted(e.get("code") or e["event"] for e in events)
-        assert names == ["agent_ready", *["session_exists"] * 3, "session_started"]
+        answers = sorted(e.get("code") or e["event"] for e in events)
+        assert answers == ["agent_ready", *["session_exists"] * 3, "session_started"]
         assert connections(quick, session_id) == 2
         first.run(session_id, "print('once')")
         second.until("done")
-        assert [e["chunk"] for e in second.seen if e["event"] == "tool_output"] == ["once\n"]
+        assert stdout(second.seen) == "once\n"
     wait_until(lambda: session_id not in helpers.kernels(quick))
 
 
