@@ -1,14 +1,13 @@
-"""All conversations of this server: created, resumed, joined, left and ended."""
+"""What `/ws` calls: sessions created, resumed and joined, and ended when nobody is left."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakValueDictionary
 
 from traitlets import Bool, Float
 from traitlets.config import LoggingConfigurable
@@ -17,20 +16,15 @@ from ..environment import environment_default
 from ..exceptions import CognitionError, Conflict, InvalidInput, NotFound
 from ..kernels.session import check_session_id
 from ..memory.memories import Memories
-from ..models import CreateProject, Metadata, NetworkMode, SessionRecord, parse
+from ..models import CreateProject, NetworkMode, SessionRecord, parse
 from ..projects.files import in_thread
 from ..projects.projects import Projects
 from ..projects.store import ProjectStore
-from .changes import WorkspaceChanges
-from .commands import Commands
-from .conversation import Conversation, Done
-from .journal import Journal, prune, read_events
-from .kernel import SessionKernel
+from .conversation import Conversation
+from .journal import Journal, read_events
+from .live_conversations import LiveConversations
 from .project_sessions import ProjectSessions
-from .responders.base import Responder, ResponderContext
 from .responders.choice import ResponderChoice
-from .responders.code import CodeResponder
-from .stream import SessionStream
 
 NoteProgress = Callable[[str, str], None]
 JOIN_SECONDS = 10.0  # that who created a session has to join it, whatever the grace
@@ -56,7 +50,7 @@ class Session:
 
 
 class Conversations(LoggingConfigurable):
-    """What `/ws` calls: sessions with a journal, and what becomes of them without clients."""
+    """Sessions with a journal, and what becomes of them without clients. For one event loop."""
 
     container_stop_on_disconnect = Bool(
         True,
@@ -94,15 +88,15 @@ class Conversations(LoggingConfigurable):
         self._store = store
         self._projects = projects
         self._sessions = sessions
-        self._memories = memories
-        self._choice = ResponderChoice(parent=self)
-        self._live: dict[str, Conversation] = {}
-        self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ours: set[str] = set()  # sessions that were started here
         self._graces: dict[str, asyncio.Task[None]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
-        self._ending: dict[str, asyncio.Task[None]] = {}  # conversations, by session
+        self._stopping: set[asyncio.Task[None]] = set()
+        #: Called on real work.
         self.on_work: Callable[[], None] = lambda: None
+        choice = ResponderChoice(parent=self)
+        self._live = LiveConversations(
+            store, sessions, memories, choice, lambda: self.on_work(), self.log
+        )
         sessions.on_disconnect = self._disconnected
 
     # -- sessions --------------------------------------------------------------------------
@@ -139,18 +133,18 @@ class Conversations(LoggingConfigurable):
             await self._store.get(project_id)
         on_progress("container", "starting")
         record = await self._sessions.start(project_id, network_mode)
-        return await self._begun(project_id, record, resumed)
+        async with self._live.opening(record.session_id):
+            return await self._begun(project_id, record, resumed)
 
     async def _begun(self, project_id: str, record: SessionRecord, resumed: bool) -> Session:
         """The session that was just started, with its journal; or it is ended again."""
         session_id = record.session_id
         try:
-            conversation = await self._open(project_id, session_id)
+            conversation = await self._live.open(project_id, session_id)
         except BaseException:
             await self._sessions.stop(project_id, session_id, "client")
             raise
         self._ours.add(session_id)
-        self._live[session_id] = conversation
         stream = conversation.stream
         if stream.left_open:  # its server was killed
             stream.put("session_ended", reason="server_stopped")
@@ -164,7 +158,7 @@ class Conversations(LoggingConfigurable):
         self, project_id: str | None, session_id: str, network_mode: NetworkMode | None
     ) -> Session:
         check_session_id(session_id)
-        async with self._opening.setdefault(session_id, asyncio.Lock()):
+        async with self._live.opening(session_id):
             project_id = project_id or await self._project_of(session_id)
             record = await self._sessions.get(project_id, session_id)
             if self._sessions.project_of(session_id) == project_id:
@@ -207,16 +201,11 @@ class Conversations(LoggingConfigurable):
 
     async def join(self, session: Session) -> Conversation:
         """The conversation of a live session; counted as a client until `leave`."""
-        session_id = session.session_id
-        async with self._opening.setdefault(session_id, asyncio.Lock()):
-            conversation = self._live.get(session_id)
-            if conversation is None:
-                conversation = await self._open(session.project_id, session_id)
-                if self._sessions.project_of(session_id) is None:
-                    raise Conflict(f"Session {session_id} has ended.", "session_ended")
-                self._live[session_id] = conversation
-        self._sessions.connected(session_id)
-        return conversation
+        return await self._live.join(session.project_id, session.session_id)
+
+    def leave(self, conversation: Conversation) -> None:
+        """One client less."""
+        self._live.leave(conversation)
 
     def described(self, session: Session, last_seq: int) -> dict[str, Any]:
         """The fields of `session_started`, without the session's id."""
@@ -229,58 +218,6 @@ class Conversations(LoggingConfigurable):
             "resumed": session.resumed,
             "last_seq": last_seq,
         }
-
-    def leave(self, conversation: Conversation) -> None:
-        """One client less; of a session that has ended and begun anew nobody leaves."""
-        session_id = conversation.stream.session_id
-        if self._live.get(session_id) is conversation:
-            self._sessions.left(session_id)
-
-    async def _open(self, project_id: str, session_id: str) -> Conversation:
-        if ending := self._ending.get(session_id):
-            await asyncio.wait([ending])  # a journal has one writer
-        paths = self._store.paths(project_id)
-        journal = Journal(paths.logs, session_id)
-        await in_thread(prune)(paths.logs, {session_id, *self._live, *self._opening})
-        stream = await SessionStream.open(session_id, journal)
-        kernel = SessionKernel(self._sessions.kernels, session_id)
-        run = Commands(kernel).run
-        metadata = await self._store.get(project_id)
-        context = ResponderContext(
-            project_id=project_id,
-            session_id=session_id,
-            config=metadata.config,
-            agent_directory=paths.agent,
-            memory=await self._memories.of(project_id, session_id),
-            run=run,
-            kernel=kernel,
-        )
-        made = Conversation(
-            stream,
-            kernel,
-            CodeResponder(context),
-            functools.partial(self._responder, context),
-            WorkspaceChanges(paths.repo, run),
-            self.log,
-        )
-        made.on_work = self.on_work
-        made.on_done = functools.partial(self._count, project_id)
-        return made
-
-    async def _responder(self, context: ResponderContext) -> Responder:
-        return await in_thread(self._choice.make)(context)
-
-    async def _count(self, project_id: str, done: Done) -> None:
-        def count(metadata: Metadata) -> None:
-            metadata.statistics.total_messages += 1
-            metadata.usage.add(self._store.now(), messages=1)
-            metadata.statistics.files_modified += done.files_modified
-            metadata.statistics.tests_run += done.tests_run
-
-        try:
-            await self._store.change(project_id, count)
-        except (CognitionError, OSError) as error:
-            self.log.warning("The statistics of %s stay as they are: %s", project_id, error)
 
     async def events(self, project_id: str, session_id: str, since: int) -> dict[str, Any]:
         """Events of a session after number `since`, about 256 KiB of them at most.
@@ -297,22 +234,14 @@ class Conversations(LoggingConfigurable):
 
     def note(self, action: str, data: dict[str, Any]) -> None:
         """Called with what happens to any session of this server."""
-        session_id = data["session_id"]
-        conversation = self._live.get(session_id)
-        if action == "restarted" and conversation is not None:
-            conversation.kernel.lose()
-            container = self._sessions.container_of(session_id)
-            reason = data.get("reason")
-            conversation.stream.put("session_restarted", container_id=container, reason=reason)
+        session_id, reason = data["session_id"], data.get("reason")
+        if action == "restarted":
+            self._live.restarted(session_id, reason)
         elif action == "ended":
             self._ours.discard(session_id)
             if grace := self._graces.pop(session_id, None):
                 grace.cancel()
-            if conversation is not None:
-                del self._live[session_id]
-                ending = self._to_the_end(conversation.close(str(data.get("reason"))))
-                self._ending[session_id] = ending
-                ending.add_done_callback(lambda _: self._ending.pop(session_id, None))
+            self._live.ended(session_id, str(reason))
 
     def _disconnected(self, session_id: str, at_least: float = 0.0) -> None:
         """The last client has gone, notebooks included."""
@@ -329,14 +258,10 @@ class Conversations(LoggingConfigurable):
         del self._graces[session_id]
         project_id = self._sessions.project_of(session_id)
         if project_id is not None and not self._sessions.clients(session_id):
-            self._to_the_end(self._end(project_id, session_id))
-
-    def _to_the_end(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Nobody cancels it: Jupyter keeps a kernel for ever whose shutdown was cancelled."""
-        task = asyncio.ensure_future(work)
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-        return task
+            # Nobody cancels it: Jupyter keeps a kernel for ever whose shutdown was cancelled.
+            stop = asyncio.ensure_future(self._end(project_id, session_id))
+            self._stopping.add(stop)
+            stop.add_done_callback(self._stopping.discard)
 
     async def _end(self, project_id: str, session_id: str) -> None:
         try:
@@ -348,4 +273,5 @@ class Conversations(LoggingConfigurable):
         """The server stops; its sessions have ended."""
         for grace in self._graces.values():
             grace.cancel()
-        await asyncio.gather(*self._graces.values(), *self._closing, return_exceptions=True)
+        await asyncio.gather(*self._graces.values(), *self._stopping, return_exceptions=True)
+        await self._live.close()
