@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar, cast
 
@@ -119,3 +120,8 @@ def turn(responder: AgentResponder, content: str) -> Events:
 
     run(one())
     return events
+
+
+def everything(*found: Any) -> str:
+    """All that was found, as one text to search."""
+    return json.dumps(found, default=repr)

@@ -1,11 +1,30 @@
-"""Coroutines among the tests, which are LangChain's, run on loops of their own."""
+"""What tests of sessions share. Coroutines among the tests, LangChain's, run on their own loops."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Iterator
 
 import pytest
+
+from ..memory.memory_support import Place, place
+from .model_server import KEY, ModelServer
+
+
+@pytest.fixture
+def here() -> Iterator[Place]:
+    """A project's directories, without a server."""
+    with place() as made:
+        yield made
+
+
+@pytest.fixture
+def model_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelServer]:
+    """A server of models whose key is in the environment."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with ModelServer().running() as made:
+        yield made
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import inspect
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,13 +20,7 @@ from cognition_jupyter.sessions.responders.base import CommandResult
 from cognition_jupyter.sessions.responders.memory_backend import BINARY_BYTES, MemoryBackend
 from cognition_jupyter.sessions.responders.sandbox import ProjectSandbox
 
-from ..memory.memory_support import SESSION, Place, place
-
-
-@pytest.fixture
-def here() -> Iterator[Place]:
-    with place() as made:
-        yield made
+from ..memory.memory_support import SESSION, Place
 
 
 class Commands:
