@@ -12,6 +12,9 @@ from ..models import NetworkMode, Request, first_problem
 
 #: Bytes of one message; beyond it the socket closes (1009).
 MAX_MESSAGE_BYTES = 16 << 20
+#: Of a larger message than this, all but so many characters must be in so many strings.
+MOST_BESIDES = 1 << 16
+MOST_STRINGS = 64
 
 _Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
@@ -61,6 +64,7 @@ class CloseSession(Request):
 Message = CreateSession | UserMessage | Execute | Cancel | CloseSession
 TYPES = ("create_session", "user_msg", "execute", "cancel", "close_session")
 _MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
+_DECODER = json.JSONDecoder()
 
 
 class BadMessage(InvalidInput):
@@ -77,6 +81,8 @@ def parse_message(text: str | bytes) -> Message:
     if isinstance(text, bytes):
         raise BadMessage("A message is text, not binary.", "invalid_json")
     try:
+        if len(text) > MOST_BESIDES:
+            _check_items(text)
         document = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise BadMessage("The message is not JSON.", "invalid_json") from None
@@ -89,6 +95,23 @@ def parse_message(text: str | bytes) -> Message:
     except ValidationError as error:
         sentence = first_problem(error).removeprefix(f"{document['type']}.")
         raise BadMessage(sentence, None, document) from None
+
+
+def _check_items(text: str) -> None:
+    """Refuse millions of items before they are made. Raises BadMessage, ValueError for no JSON.
+
+    Making them takes a second and gigabytes. A thread would be no help: the parser is one step
+    that holds Python's lock, and the event loop would wait all the same. Long strings cost little.
+    """
+    besides, end = 0, 0
+    for _ in range(MOST_STRINGS):
+        begin = text.find('"', end)
+        if begin < 0:
+            break
+        besides += begin - end
+        _, end = _DECODER.raw_decode(text, begin)
+    if besides + len(text) - end > MOST_BESIDES:
+        raise BadMessage("A large message may hold a few long strings, and little besides.")
 
 
 def _refuse(constant: str) -> None:
