@@ -139,14 +139,15 @@ class HotMemories(LoggingConfigurable):
         False when it has to stay: a session lives, or something in it can't be kept on disk.
         Raises as `snapshot`.
         """
-        taken, freed = await in_tree_thread(self._release)(project_id)
+        taken, freed, seconds = await in_tree_thread(self._release)(project_id)
         if taken.created:  # also when the RAM has to stay
-            self._tell_taken(project_id, "release", taken)
+            self._tell_taken(project_id, "release", taken, seconds)
         if freed:
             self._over.discard(project_id)
         return freed
 
-    def _release(self, project_id: str) -> tuple[Taken, bool]:
+    def _release(self, project_id: str) -> tuple[Taken, bool, float]:
+        begun = time.monotonic()
         hot = self.of(project_id)
         with locked(writers_lock(self._store.paths(project_id))):
             marker = read_marker(hot)
@@ -158,7 +159,7 @@ class HotMemories(LoggingConfigurable):
             self._used.pop(project_id, None)
         if taken.created:
             thin(hot, self._settings.snapshot_keep)
-        return taken, freed
+        return taken, freed, time.monotonic() - begun
 
     def _in_use(self, project_id: str) -> bool:
         try:

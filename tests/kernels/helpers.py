@@ -28,7 +28,7 @@ LEAN: dict[str, dict[str, Any]] = {
 QUICK_RESTARTER = LEAN | {"KernelRestarter": {"time_to_dead": 0.3, "restart_limit": 2}}
 
 
-def wait_until(holds: Callable[[], Any], timeout: float = 20, what: str = "") -> Any:
+def wait_until(holds: Callable[[], Any], timeout: float = 60, what: str = "") -> Any:
     """Wait until `holds()` is true and return what it gave."""
     deadline = time.monotonic() + timeout
     while not (value := holds()):
@@ -82,7 +82,7 @@ class Events:
         of_id: str | None,
         action: str,
         count: int = 1,
-        timeout: float = 20,
+        timeout: float = 60,
         **fields: Any,
     ) -> dict[str, Any]:
         """The `count`-th event of that kind."""
@@ -164,7 +164,7 @@ def notebook(server: Server, project_id: str, path: str = "note.ipynb") -> dict[
     return session
 
 
-def wait_for_status(kernel: KernelConnection, state: str, timeout: float = 20) -> None:
+def wait_for_status(kernel: KernelConnection, state: str, timeout: float = 60) -> None:
     """Read messages until the kernel's status is `state`."""
     deadline = time.monotonic() + timeout
     while True:
@@ -173,7 +173,7 @@ def wait_for_status(kernel: KernelConnection, state: str, timeout: float = 20) -
             return
 
 
-def settle(kernel: KernelConnection, timeout: float = 20) -> None:
+def settle(kernel: KernelConnection, timeout: float = 60) -> None:
     """After a restart: wait until answers and outputs of the new kernel arrive on this socket.
 
     A kernel's first outputs reach nobody who is still subscribing, with Jupyter's own kernels too;

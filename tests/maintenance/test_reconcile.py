@@ -109,14 +109,18 @@ def test_an_engine_that_does_not_answer_at_the_start(
     assert [r["session_id"] for r in helpers.open_records(server)] == [session["session_id"]]
     assert len(helpers.session_directories(server)) == 1
     assert helpers.containers(engine, server) == {session["container_id"]: "running"}
-    # But whoever asks for it can end it.
-    server.end_session(session)
-    record = helpers.record(server, project_id, session["session_id"])
-    assert record["reason"] == "client" and "killed" in record["detail"]
+    # Nor does it end because somebody says so.
+    path = f"/api/projects/{project_id}"
+    for place in (f"{path}/sessions/{session['session_id']}", f"{path}?force=true"):
+        answer = server.request("DELETE", place)
+        assert (answer.status_code, answer.json()["error"]) == (503, "runtime_unavailable")
+    assert helpers.containers(engine, server) == {session["container_id"]: "running"}
     server.stop()
     del server.config["DockerRuntime"]
     server.start()
     wait_until(lambda: helpers.nothing_left(engine, server))
+    record = helpers.record(server, project_id, session["session_id"])
+    assert record["reason"] == "server_stopped" and "killed" in record["detail"]
 
 
 def test_strays_of_a_live_server(
