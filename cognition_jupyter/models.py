@@ -321,7 +321,7 @@ def first_problem(error: ValidationError) -> str:
 
 
 def due_at(last_accessed: datetime, days: int, extended_until: datetime | None) -> datetime:
-    """When a project is due to be cleaned up."""
+    """When a project is due to be cleaned up, or to leave the trash for good."""
     try:
         due = last_accessed + timedelta(days=days)
     except OverflowError:  # an edited file may say the year 9999

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..exceptions import BrokenProject, Conflict, FilesRemain, NotFound
-from ..models import Metadata, TrashReason
+from ..models import Metadata, TrashReason, due_at
 from .disk import disk_usage
 from .files import has_temporary_files, in_thread, in_tree_thread, remove_temporary_files
 from .index import Entry
@@ -91,7 +91,7 @@ class Trash:
 
     def deletion_at(self, metadata: Metadata) -> datetime:
         """When it goes for good."""
-        return _since(metadata) + timedelta(days=self._store.trash_retention_days)
+        return due_at(_since(metadata), self._store.trash_retention_days, None)
 
     def recover(self) -> None:
         """Remove what writers left that were killed in the middle of a restore. Waits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from datetime import timedelta
@@ -310,3 +311,17 @@ def test_the_variables_of_the_original_system_count(
         assert life.store.project_cleanup_enabled is False
     finally:
         life.close()
+
+
+def test_a_time_at_the_end_of_time_in_the_trash_keeps_nobody(life: Life) -> None:
+    edited, other = life.create(), life.create()
+    for project_id in (edited, other):
+        life.run(life.cognition.removal.trash(project_id))
+    path = life.store.directory.trash / edited / ".project_metadata.json"
+    ahead = {"trashed_at": "9999-12-31T00:00:00.000000Z"}
+    path.write_text(json.dumps(json.loads(path.read_text()) | ahead))
+    rows = life.run(life.projects.select(None, [], "trashed", 10, 0))["projects"]
+    assert [row["deletion_at"][:4] for row in rows if row["project_id"] == edited] == ["9999"]
+    life.pass_by(days=7)
+    life.check()
+    assert (life.place(edited), life.place(other)) == ("trash", "gone")
