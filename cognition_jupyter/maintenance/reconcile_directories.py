@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..exceptions import CognitionError
 from ..projects.files import in_thread
 from .mending import Parts, Suspects
 
@@ -68,8 +69,9 @@ class Directories:
         gone = {p for p in await parts.hot.traces() if await self._is_gone(p)}
         for project_id in self._forgotten.certain(gone):
             try:
-                await parts.hot.forget(project_id)
-            except OSError as error:
+                if not await parts.hot.forget(project_id):
+                    continue
+            except (CognitionError, OSError) as error:
                 parts.log.warning("Reconcile: memory of %s: %s", project_id, error)
                 continue
             message = f"The RAM of {project_id} was freed: there is no such project any more."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from ..events import Events
 from ..exceptions import CognitionError, Conflict, FilesRemain
@@ -39,7 +40,7 @@ class Removal:
         moved = await self._store.trash.put(project_id, reason, wanted)
         if moved is None:
             return False
-        await self._hot.forget(project_id)
+        await self._forget_memory(project_id)
         size = await self._measure(project_id)
         self._tell("trashed", {"project_id": project_id, "reason": reason, "bytes": size})
         return True
@@ -85,11 +86,20 @@ class Removal:
                 return False
         except FilesRemain as error:
             if not await self._remains.remove(error.place):
+                await self._note_deleted(project_id, reason)  # there is no way back
                 raise
-        await self._hot.forget(project_id)
+        await self._note_deleted(project_id, reason)
+        return True
+
+    async def _note_deleted(self, project_id: str, reason: str | None) -> None:
+        await self._forget_memory(project_id)
         if reason is not None:
             self._tell("deleted", {"project_id": project_id, "reason": reason})
-        return True
+
+    async def _forget_memory(self, project_id: str) -> None:
+        """What is left in RAM now is freed by the next reconcile."""
+        with suppress(CognitionError, OSError):
+            await self._hot.forget(project_id)
 
     async def expire(self, project_id: str) -> bool:
         """Remove a project for good that has been in the trash for long enough; else false.

@@ -169,19 +169,24 @@ class HotMemories(LoggingConfigurable):
         except BrokenProject:  # nobody knows
             return True
 
-    async def keep(self, project_id: str) -> None:
-        """Get what is in RAM onto the disk before the project goes to the trash.
+    async def forget(self, project_id: str) -> bool:
+        """Free the RAM of a project that is gone; false if it is there (again).
 
-        Raises as `release`: what can't be kept is no reason to delete it.
+        Raises RuntimeUnavailable (`locked`), OSError.
         """
-        if project_id in await self.in_ram():
-            await self.release(project_id)
-
-    async def forget(self, project_id: str) -> None:
-        """Free the RAM of a project that is gone. Raises OSError."""
-        await in_thread(self._ram.remove_hot)(project_id)
+        if not await in_thread(self._forget)(project_id):
+            return False
         self._used.pop(project_id, None)
         self._over.discard(project_id)
+        return True
+
+    def _forget(self, project_id: str) -> bool:
+        directory = self._store.directory
+        with directory.project_lock(project_id):  # nobody brings it back meanwhile
+            gone = directory.lacks(project_id)
+            if gone:
+                self._ram.remove_hot(project_id)
+        return gone
 
     def idle_seconds(self, project_id: str) -> float:
         """How long nobody has asked this process for the project's hot memory; it may be for ever.
