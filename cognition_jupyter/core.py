@@ -106,7 +106,13 @@ class Cognition(LoggingConfigurable):
             )
             self.launcher.emit = self.events.of("session")
             self.reconcile = Reconcile(
-                self.store, self.choice, self.ram, self.hot, self.launcher, parent=self
+                self.store,
+                self.choice,
+                self.ram,
+                self.hot,
+                self.launcher,
+                self.remains,
+                parent=self,
             )
             self.reconcile.emit = self.events.of("reconcile")
             # Last: nothing that could fail comes after it.

@@ -14,6 +14,7 @@ from ..memory.hot import HotMemories
 from ..memory.ram import RamDirectories
 from ..projects.naming import is_project_id
 from ..projects.store import ProjectStore
+from .remains import Remains
 
 Emit = Callable[[str, dict[str, Any]], None]
 
@@ -26,6 +27,7 @@ class Parts:
     ram: RamDirectories
     hot: HotMemories
     launcher: Launcher
+    remains: Remains
     log: Logger | LoggerAdapter[Any]
     emit: Emit = field(default=lambda action, data: None)
 

@@ -19,6 +19,7 @@ from .mending import Emit, Parts
 from .reconcile_containers import Containers
 from .reconcile_directories import Directories
 from .reconcile_sessions import Sessions
+from .remains import Remains
 
 
 class Reconcile(LoggingConfigurable):
@@ -39,11 +40,12 @@ class Reconcile(LoggingConfigurable):
         ram: RamDirectories,
         hot: HotMemories,
         launcher: Launcher,
+        remains: Remains,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
         self._choice = choice
-        self._parts = Parts(store, ram, hot, launcher, self.log)
+        self._parts = Parts(store, ram, hot, launcher, remains, self.log)
         self._containers: dict[str, Containers] = {}
         self._sessions = Sessions(self._parts)
         self._directories = Directories(self._parts)

@@ -32,8 +32,10 @@ class Containers:
                 await self._remove(one, "the process that started it is gone")
 
     def _is_stray(self, found: Found) -> bool:
-        """Whether it is ours and no session's, as after a start that took too long."""
-        return found.owner == self._parts.owner and not self._parts.launcher.needs(found)
+        """Whether it is ours and nobody needs it, as after a start that took too long."""
+        parts = self._parts
+        needed = parts.launcher.needs(found) or found.session_id in parts.remains.at_work
+        return found.owner == parts.owner and not needed
 
     async def _is_orphan(self, found: Found) -> bool:
         if found.owner == self._parts.owner:

@@ -34,6 +34,8 @@ class Remains:
         self._owner = owner
         self._image = image
         self._log = log
+        #: What containers at work are called, where a session's id would stand.
+        self.at_work: set[str] = set()
 
     async def remove_all(self) -> None:
         """Try again what earlier attempts have left. Raises OSError."""
@@ -62,23 +64,26 @@ class Remains:
 
     async def _empty(self, runtime: Runtime, place: Path) -> None:
         """Have root in a container, with no network and no other mount, remove all in `place`."""
-        container_id = await runtime.start(
-            ContainerSpec(
-                root_uuid=runtime.root_uuid,
-                owner=self._owner,
-                project_id="removal-00000000",
-                session_id=f"removal-{secrets.token_hex(4)}",
-                command=("find", WORKSPACE, "-mindepth", "1", "-delete"),
-                environment={"PATH": "/usr/bin:/bin"},
-                working_directory="/",
-                mounts=(Mount(place, WORKSPACE),),
-                network_mode="OFF",
-                user=(0, 0),
-                image=self._image,
-                capabilities=("DAC_OVERRIDE", "FOWNER"),
-            )
+        spec = ContainerSpec(
+            root_uuid=runtime.root_uuid,
+            owner=self._owner,
+            project_id="removal-00000000",
+            session_id=f"removal-{secrets.token_hex(4)}",
+            command=("find", WORKSPACE, "-mindepth", "1", "-delete"),
+            environment={"PATH": "/usr/bin:/bin"},
+            working_directory="/",
+            mounts=(Mount(place, WORKSPACE),),
+            network_mode="OFF",
+            user=(0, 0),
+            image=self._image,
+            capabilities=("DAC_OVERRIDE", "FOWNER"),
         )
+        self.at_work.add(spec.session_id)
         try:
-            await runtime.wait(container_id, PATIENCE)
+            container_id = await runtime.start(spec)
+            try:
+                await runtime.wait(container_id, PATIENCE)
+            finally:
+                await runtime.remove(container_id)
         finally:
-            await runtime.remove(container_id)
+            self.at_work.discard(spec.session_id)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
+import functools
 import os
 import shutil
 import subprocess
@@ -12,6 +15,12 @@ from pathlib import Path
 
 import docker
 import pytest
+from traitlets.config import Config
+
+from cognition_jupyter.core import Cognition
+from cognition_jupyter.events import Event
+from cognition_jupyter.maintenance import remains
+from cognition_jupyter.runtimes.base import ContainerSpec
 
 from ..projects.store_support import REPOSITORY
 
@@ -99,3 +108,36 @@ def test_without_an_engine_it_is_said_and_tried_again(
         assert left(base) == []
     finally:
         again.close()
+
+
+def test_reconcile_leaves_a_removal_that_takes_long_at_work(
+    base: Path, engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config()
+    config.ProjectStore.root = str(base / "root")
+    config.RamDirectories.hot_root = str(base / "ram")
+    cognition = Cognition(base, config=config)
+    cognition.open()
+    told: list[Event] = []
+    cognition.events.subscribe(told.append)
+    slow = functools.partial(dataclasses.replace, command=("sleep", "3"))
+    monkeypatch.setattr(remains, "ContainerSpec", lambda **spec: slow(ContainerSpec(**spec)))
+    place = base / "slow"  # where reconcile itself removes nothing
+    place.mkdir()
+
+    async def run() -> None:
+        (runtime,) = cognition.choice.for_reconcile()
+        removal = asyncio.ensure_future(cognition.remains._empty(runtime, place))
+        while not any(one.running for one in await runtime.found()):
+            assert not removal.done()
+        for _ in range(3):
+            await cognition.reconcile.run()
+        assert not removal.done()
+        await removal
+        assert await runtime.found() == [] and not cognition.remains.at_work
+
+    try:
+        asyncio.run(run())
+    finally:
+        asyncio.run(cognition.close())
+    assert told == []
