@@ -54,7 +54,11 @@ class HotMemories(LoggingConfigurable):
         paths = self._store.paths(project_id)
         if not paths.project.is_dir():
             raise NotFound(f"There is no project {project_id}.")
-        paths.snapshots.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:  # step by step: a project that is just being deleted must not come back empty
+            for directory in (paths.snapshots.parent, paths.snapshots):
+                directory.mkdir(mode=0o700, exist_ok=True)
+        except FileNotFoundError:
+            raise NotFound(f"There is no project {project_id}.") from None
         return HotMemory(
             ram=self._ram.hot(project_id),
             disk=paths.snapshots,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cognition_jupyter.exceptions import FilesRemain
+from cognition_jupyter.exceptions import FilesRemain, NotFound
 from cognition_jupyter.projects import trash
 
 from .life import Life
@@ -55,3 +56,14 @@ def test_a_removal_that_leaves_files_is_told_all_the_same(
     (deleted,) = life.events("project", "deleted", project_id)
     assert deleted.data["reason"] == "client"
     assert project_id not in life.run(life.cognition.hot.in_ram())
+
+
+def test_who_asks_for_memory_makes_no_project(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look whether it is there and the next step it may have gone to the trash."""
+    project_id = life.create()
+    life.run(life.cognition.removal.trash(project_id))
+    monkeypatch.setattr(Path, "is_dir", lambda path: True)
+    with pytest.raises(NotFound):
+        life.cognition.hot.of(project_id)
+    assert life.place(project_id) == "trash"
+    life.run(life.cognition.removal.restore(project_id))
