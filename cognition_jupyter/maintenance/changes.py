@@ -32,7 +32,7 @@ def last_change(paths: ProjectPaths, now: datetime) -> datetime | None:
     for top in (paths.repo, paths.persistent):
         try:
             newest = max(newest, _newest(top, last, budget))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
         except Spent:
             raise Conflict(

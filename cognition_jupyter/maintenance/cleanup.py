@@ -194,7 +194,8 @@ class Cleanup(LoggingConfigurable):
         if cleanup_at <= self._store.now():
             if dry or await self._removal.trash(project_id, "cleanup", self._is_due):
                 done.trashed.append(Case(project_id, why, cleanup_at))
-                self.log.info("Cleanup: %s was moved to the trash: %s", project_id, why)
+                if not dry:
+                    self.log.info("Cleanup: %s was moved to the trash: %s", project_id, why)
         elif self._is_to_be_warned_of(metadata) and (dry or await self._note_warning(metadata)):
             done.warned.append(Case(project_id, why, cleanup_at))
 
@@ -285,7 +286,9 @@ class Cleanup(LoggingConfigurable):
         moments = [now + interval]
         if self._store.project_cleanup_enabled:
             window = timedelta(days=self.project_cleanup_warning_days)
-            for cleanup_at, _ in await self._store.due_before(now + interval + window):
+            # Pinned ones, too: they may be unpinned before.
+            horizon = now + interval + window
+            for cleanup_at, _ in await self._store.due_before(horizon, pinned=True):
                 # What should have gone by now could not: not again before the interval.
                 moments += [t for t in (cleanup_at - window, cleanup_at) if t > now]
                 if cleanup_at > now:

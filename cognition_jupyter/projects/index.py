@@ -242,15 +242,18 @@ class Index:
         """Projects, the broken ones too."""
         return int(str(self._execute("SELECT COUNT(*) FROM projects")[0][0]))
 
-    def unused(self) -> list[tuple[str, datetime, int | None, datetime | None]]:
-        """What cleanup asks for first of all projects that are whole, idle and not pinned.
+    def unused(self, pinned: bool) -> list[tuple[str, datetime, int | None, datetime | None]]:
+        """What cleanup asks for first of all projects that are whole and idle.
+
+        With `pinned` the pinned ones, too.
 
         (id, last access, days after which it is due if it has a number of its own, the time to
         which it was extended), the longest unused first.
         """
         rows = self._execute(
             "SELECT project_id, last_accessed, after_days, extended_until FROM projects "
-            "WHERE NOT pinned AND NOT live AND broken IS NULL ORDER BY last_accessed"
+            "WHERE pinned <= ? AND NOT live AND broken IS NULL ORDER BY last_accessed",
+            (pinned,),
         )
         return [
             (

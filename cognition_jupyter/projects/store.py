@@ -299,15 +299,16 @@ class ProjectStore(LoggingConfigurable):
             return self._change(project_id, add)
 
     @in_thread
-    def due_before(self, time: datetime) -> list[tuple[datetime, str]]:
+    def due_before(self, time: datetime, pinned: bool = False) -> list[tuple[datetime, str]]:
         """Idle projects that are due to be cleaned up by `time`: (when, id), the first first.
 
-        By the index; what counts is the metadata, under the project's lock.
+        With `pinned`, also those that would be if they were unpinned. By the index; what counts is
+        the metadata, under the project's lock.
         """
         self.catalog.catch_up()
         found = [
             (due_at(accessed, days or self.cleanup_after_days, extended), project_id)
-            for project_id, accessed, days, extended in self.catalog.index.unused()
+            for project_id, accessed, days, extended in self.catalog.index.unused(pinned)
         ]
         return sorted(one for one in found if one[0] <= time)
 

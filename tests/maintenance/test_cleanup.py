@@ -325,3 +325,39 @@ def test_a_time_at_the_end_of_time_in_the_trash_keeps_nobody(life: Life) -> None
     life.pass_by(days=7)
     life.check()
     assert (life.place(edited), life.place(other)) == ("trash", "gone")
+
+
+def test_unpinned_on_the_last_day_it_goes_at_its_time_all_the_same(life: Life) -> None:
+    project_id = life.create(cleanup_after_days=2)
+    life.extend(project_id, pin=True)
+    life.pass_by(days=1, hours=20)
+    life.run(life.cognition.cleanup.run_if_due())
+    life.extend(project_id, pin=False)
+    life.pass_by(hours=4)
+    life.run(life.cognition.cleanup.run_if_due())
+    assert life.place(project_id) == "trash"
+
+
+def test_a_dry_run_does_not_say_in_the_log_that_it_was_done(
+    life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
+    life.create()
+    life.pass_by(days=30)
+    caplog.set_level("INFO")
+    life.check(dry=True)
+    assert "was moved" not in caplog.text
+    life.check()
+    assert "was moved" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["symlink", "file", "missing"])
+def test_a_workspace_that_is_none_keeps_no_project(life: Life, kind: str) -> None:
+    project_id = life.create()
+    repo = life.store.paths(project_id).repo
+    repo.rmdir()
+    if kind == "symlink":
+        repo.symlink_to("/usr")
+    elif kind == "file":
+        repo.write_text("x")
+    life.pass_by(days=30)
+    assert not life.check().failed and life.place(project_id) == "trash"
