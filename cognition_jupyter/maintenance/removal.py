@@ -8,6 +8,7 @@ from contextlib import suppress
 from ..events import Events
 from ..exceptions import CognitionError, Conflict, FilesRemain
 from ..memory.hot import HotMemories
+from ..memory.snapshots.durable import storage_full
 from ..models import Metadata, TrashReason
 from ..projects.store import ProjectStore
 from .remains import Remains
@@ -37,7 +38,8 @@ class Removal:
         `memory_not_kept`, when hot memory holds what no snapshot can), StorageFull, OSError.
         """
         await self._keep_memory(project_id, force)
-        moved = await self._store.trash.put(project_id, reason, wanted)
+        with storage_full(f"{project_id} stays where it is (permanent=true would need no room)"):
+            moved = await self._store.trash.put(project_id, reason, wanted)
         if moved is None:
             return False
         await self._forget_memory(project_id)
@@ -111,8 +113,9 @@ class Removal:
     async def restore(self, project_id: str) -> Metadata:
         """Bring a project back from the trash.
 
-        Raises NotFound, BrokenProject, Conflict (`project_exists`, `project_limit`).
+        Raises NotFound, BrokenProject, Conflict (`project_exists`, `project_limit`), StorageFull.
         """
-        metadata = await self._store.trash.restore(project_id)
+        with storage_full(f"{project_id} stays in the trash"):
+            metadata = await self._store.trash.restore(project_id)
         self._tell("restored", {"project_id": project_id})
         return metadata

@@ -214,6 +214,10 @@ class Root:
 
         Safe beside other processes. Returns what could not be removed, and why.
         """
+        with self.lock():
+            remove_temporary_files(self.path / MARKER)
+            for directory in (self.trash, self.incoming, self.deleting):
+                directory.mkdir(mode=0o700, exist_ok=True)  # somebody may have emptied it so
         problems = []
         for path in (*self._abandoned_stages(), *self.deleting.iterdir()):
             try:
@@ -221,8 +225,6 @@ class Root:
             except OSError as error:
                 problems.append(f"{path} can't be removed: {error.strerror}.")
         self._sweep_locks()
-        with self.lock():
-            remove_temporary_files(self.path / MARKER)
         return problems
 
     def _abandoned_stages(self) -> Iterator[Path]:

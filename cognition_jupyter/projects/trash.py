@@ -120,6 +120,7 @@ class Trash:
         """
         target = self._root.trash / check_project_id(project_id)
         with self._root.lock():
+            target.parent.mkdir(mode=0o700, exist_ok=True)  # somebody may have emptied it so
             if os.path.lexists(target):
                 raise Conflict(f"{project_id} is in the trash already.", "in_trash")
             return self._put(project_id, target, reason, wanted)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cognition_jupyter.exceptions import FilesRemain, NotFound
+from cognition_jupyter.exceptions import FilesRemain, NotFound, StorageFull
 from cognition_jupyter.projects import trash
 
 from .life import Life
@@ -67,3 +69,35 @@ def test_who_asks_for_memory_makes_no_project(life: Life, monkeypatch: pytest.Mo
         life.cognition.hot.of(project_id)
     assert life.place(project_id) == "trash"
     life.run(life.cognition.removal.restore(project_id))
+
+
+def test_a_trash_that_was_removed_by_hand_is_made_again(life: Life) -> None:
+    kept, project_id = life.create(), life.create()
+    life.store.directory.trash.rmdir()
+    life.run(life.cognition.removal.trash(project_id))
+    assert life.place(project_id) == "trash"
+    shutil.rmtree(life.store.directory.trash)
+    life.store.directory.deleting.rmdir()
+    life.run(life.cognition.reconcile.run())
+    assert not life.check().failed and life.place(kept) == "root"
+    life.run(life.cognition.removal.delete(kept))
+    assert life.place(kept) == "gone"
+
+
+def test_on_a_full_disk_it_is_said_what_needs_no_room(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project_id, trashed = life.create(), life.create()
+    life.run(life.cognition.removal.trash(trashed))
+
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cognition_jupyter.projects.metadata.write_durably", full)
+    with pytest.raises(StorageFull, match="permanent=true"):
+        life.run(life.cognition.removal.trash(project_id))
+    with pytest.raises(StorageFull, match="stays in the trash"):
+        life.run(life.cognition.removal.restore(trashed))
+    assert (life.place(project_id), life.place(trashed)) == ("root", "trash")
+    life.run(life.cognition.removal.delete(project_id))
+    assert life.place(project_id) == "gone"
