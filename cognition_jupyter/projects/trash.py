@@ -182,17 +182,16 @@ class Trash:
         return metadata
 
     def delete_now(self, project_id: str, wanted: Callable[[Metadata], bool] | None = None) -> bool:
-        """Remove a project for good, from the trash or from the root; in this thread.
+        """Remove a project for good, from the root or else from the trash; in this thread.
 
-        False if it is in the trash and not `wanted` gone by its metadata now. Raises NotFound,
+        With `wanted` only from the trash; false if it is not `wanted` gone by its metadata now. A
+        copy of it that somebody has put into the root is another matter. Raises NotFound,
         BrokenProject, Conflict (`active_sessions`). Once it has begun the project does not come
         back: what a crash or an error (`files_remain`) keeps goes at the next start.
         """
         check_project_id(project_id)
         with self._root.lock():
-            if os.path.lexists(self._root.path / project_id):
-                if wanted is not None:
-                    return False
+            if wanted is None and os.path.lexists(self._root.path / project_id):
                 doomed = self._take_from_root(project_id)
             else:
                 taken = self._take_from_trash(project_id, wanted)

@@ -101,3 +101,16 @@ def test_on_a_full_disk_it_is_said_what_needs_no_room(
     assert (life.place(project_id), life.place(trashed)) == ("root", "trash")
     life.run(life.cognition.removal.delete(project_id))
     assert life.place(project_id) == "gone"
+
+
+def test_a_copy_among_the_projects_keeps_nothing_in_the_trash(life: Life) -> None:
+    project_id = life.create()
+    life.run(life.cognition.removal.trash(project_id))
+    trashed, copy = (top / project_id for top in (life.store.directory.trash, life.base / "root"))
+    shutil.copytree(trashed, copy)
+    life.run(life.cognition.memories.put(project_id, "/memories/hot/a", b"of the copy"))
+    life.pass_by(days=7)
+    would, done = life.check(dry=True).document, life.check().document
+    assert would == done and [case["project_id"] for case in done["deleted"]] == [project_id]
+    assert copy.exists() and not trashed.exists()
+    assert (life.cognition.ram.hot(project_id) / "a").read_bytes() == b"of the copy"
