@@ -55,8 +55,14 @@ class Removal:
 
     async def _keep_memory(self, project_id: str, force: bool) -> None:
         """Get what is in RAM onto the disk, where it goes to the trash with the rest."""
-        if project_id not in await self._hot.in_ram() or await self._hot.release(project_id):
+        if project_id not in await self._hot.in_ram():
             return
+        try:
+            if await self._hot.release(project_id):
+                return
+        except FileNotFoundError:
+            await self._store.get(project_id)  # NotFound when somebody was quicker
+            raise
         if (await self._store.get(project_id)).live_sessions or force:
             return  # of the first the trash has its own word
         raise Conflict(

@@ -114,3 +114,17 @@ def test_a_copy_among_the_projects_keeps_nothing_in_the_trash(life: Life) -> Non
     assert would == done and [case["project_id"] for case in done["deleted"]] == [project_id]
     assert copy.exists() and not trashed.exists()
     assert (life.cognition.ram.hot(project_id) / "a").read_bytes() == b"of the copy"
+
+
+def test_two_that_delete_at_once(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other one may be quicker just before the lock in the project's folder is opened."""
+    project_id = life.create()
+    life.run(life.cognition.hot.ensure(project_id))
+
+    async def too_late(project_id: str) -> bool:
+        await life.store.trash.put(project_id)
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(life.cognition.hot, "release", too_late)
+    with pytest.raises(NotFound):
+        life.run(life.cognition.removal.trash(project_id))
