@@ -153,19 +153,28 @@ class Projects:
         return self._row(Entry(project_id, metadata, None), trashed) | {
             "config": document["config"],
             "statistics": document["statistics"],
-            "sessions": [self.session(project_id, record) for record in metadata.sessions[::-1]],
-            "workspace_path": str(self._store.paths(project_id).repo),
+            "sessions": [
+                self.session(project_id, record, trashed) for record in metadata.sessions[::-1]
+            ],
+            "workspace_path": str(self._paths(project_id, trashed).repo),
             "network_mode": metadata.config.network_mode,
             "cleanup_after_days": metadata.cleanup_after_days or self._store.cleanup_after_days,
         }
 
-    def session(self, project_id: str, record: SessionRecord) -> dict[str, Any]:
+    def _paths(self, project_id: str, trashed: bool) -> ProjectPaths:
+        if trashed:
+            return ProjectPaths.under(self._store.directory.trash / project_id)
+        return self._store.paths(project_id)
+
+    def session(
+        self, project_id: str, record: SessionRecord, trashed: bool = False
+    ) -> dict[str, Any]:
         """A session of the project, described."""
         return describe.session(
             project_id,
             record,
-            workspace_path=str(self._store.paths(project_id).repo),
-            contents_path=self._contents_path(project_id),
+            workspace_path=str(self._paths(project_id, trashed).repo),
+            contents_path=None if trashed else self._contents_path(project_id),
         )
 
     async def patch(self, project_id: str, request: PatchProject) -> dict[str, Any]:

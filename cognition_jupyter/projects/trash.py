@@ -143,7 +143,7 @@ class Trash:
             self._move_out(project_id, target)
         return metadata
 
-    @in_tree_thread
+    @in_thread  # not behind the removals: whoever deletes waits for it
     def measure(self, project_id: str) -> int | None:
         """Find out what a project in the trash takes on disk, in bytes, and record it.
 

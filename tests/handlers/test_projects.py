@@ -163,6 +163,7 @@ def test_a_deleted_project_goes_to_the_trash(api: Api) -> None:
     assert moment(row["deletion_at"]) - moment(row["trashed_at"]) == timedelta(days=7)
     details = api.call("GET", path)
     assert {name: details[name] for name in row} == row
+    assert details["workspace_path"] == str(api.server.root / ".trash" / project_id / "repo")
     for query in ("", "?force=true"):
         api.refuse("DELETE", f"{path}{query}", 409, "in_trash")
     api.refuse("POST", f"{path}/sessions", 404, "project_not_found", json={})
