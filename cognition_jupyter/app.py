@@ -20,7 +20,7 @@ from .isolated.contents import ProjectContentsManager
 from .maintenance.periodic import Periodic
 from .maintenance.reconcile_clock import ReconcileClock
 from .metrics import Metrics
-from .models import ProjectConfig, utcnow
+from .models import utcnow
 from .projects.projects import Projects
 from .sessions.conversations import Conversations
 from .sessions.preparation import Preparation
@@ -72,7 +72,7 @@ class CognitionApp(ExtensionApp):
             parts.store,
             parts.git,
             parts.templates,
-            self._check,
+            parts.check,
             parts.contents_path,
             parts.events,
         )
@@ -109,11 +109,6 @@ class CognitionApp(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Add the REST routes."""
         self.handlers.extend(HANDLERS)
-
-    def _check(self, config: ProjectConfig) -> None:
-        """Hold what a project asks for against the administrator's policy."""
-        self.cognition.policy.check(config)
-        self.cognition.memories.check(config)
 
     def _note_session(self, event: Event) -> None:
         if event.noun == "session":

@@ -20,6 +20,7 @@ from jupyter_core.application import JupyterApp
 from traitlets import TraitError
 from traitlets.config import Config, LoggingConfigurable
 
+from .archive.archives import Archives
 from .audit import AuditLog
 from .events import Events
 from .exceptions import Forbidden, InvalidInput
@@ -35,6 +36,7 @@ from .memory.memories import Memories
 from .memory.ram import RamDirectories
 from .memory.routes import MemorySettings
 from .memory.usage import ProjectUsage
+from .models import ProjectConfig
 from .projects.files import in_thread
 from .projects.git import GitClone
 from .projects.root import find_marked_root
@@ -58,6 +60,7 @@ class Cognition(LoggingConfigurable):
         MemorySnapshots,
         Cleanup,
         Reconcile,
+        Archives,
         AuditLog,
         *RUNTIMES.values(),
     ]
@@ -93,6 +96,14 @@ class Cognition(LoggingConfigurable):
             self.hot.emit = self.events.of("memory")
             self.memories = Memories(self.store, self.ram, settings, self.hot)
             self.usage = ProjectUsage(self.store, parent=self)
+            self.archives = Archives(
+                self.store,
+                self.hot,
+                self.check,
+                self.git,
+                self.events.of("project"),
+                parent=self,
+            )
             self.snapshots = MemorySnapshots(self.store, self.hot, parent=self)
             self.choice = RuntimeChoice(self.store.directory, parent=self)
             owner_id, image = self.owner.owner_id, self.policy.image
@@ -126,6 +137,7 @@ class Cognition(LoggingConfigurable):
     async def close(self) -> None:
         """Let go of everything. Sessions must have ended."""
         try:
+            await self.archives.close()
             await self.choice.close()
         finally:
             await in_thread(self._let_go)()
@@ -139,6 +151,11 @@ class Cognition(LoggingConfigurable):
             self.audit.close()
             # Last: from now on, what is left of us may be reaped by anybody.
             self.owner.release()
+
+    def check(self, config: ProjectConfig) -> None:
+        """Hold what a project asks for against the administrator's policy."""
+        self.policy.check(config)
+        self.memories.check(config)
 
     def contents_path(self, project_id: str) -> str | None:
         """The project's folder as Jupyter's contents API names it; None when it is outside."""

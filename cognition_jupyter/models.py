@@ -296,6 +296,14 @@ class ExtendProject(Request):
     pin: bool | None = None
 
 
+class DuplicateProject(Request):
+    """Body of `POST /api/projects/{id}/duplicate`."""
+
+    memory: bool = True
+    user_prefix: str | None = None
+    description: Text | None = None
+
+
 class StartSession(Request):
     """Body of `POST /api/projects/{id}/sessions`."""
 

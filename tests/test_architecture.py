@@ -18,7 +18,7 @@ LAYERS = [
     ["audit"],
     ["projects"],
     ["memory", "runtimes", "image"],
-    ["kernels"],
+    ["kernels", "archive"],
     ["sessions", "maintenance"],
     ["core", "metrics"],
     ["kernels.provisioner", "isolated", "cli"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .archive import Export, Import
 from .base import Command
 from .cleanup import CleanupCommand
 from .image import Image
@@ -16,6 +17,8 @@ class CognitionCommand(Command):
     name = "jupyter-cognition"
     description = __doc__ or ""
     subcommands: dict[str, Any] = {
+        "export": (Export, "Write a project to a file."),
+        "import": (Import, "Make a project from such a file."),
         "image": (Image, "Build the session image."),
         "cleanup": (CleanupCommand, "Do a round of cleanup now, or say what it would do."),
         "memory": (Memory, "Look at the memory of a project, and go back to a snapshot."),

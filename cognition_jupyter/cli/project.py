@@ -59,11 +59,13 @@ class ProjectCommand(Command):
             )
         return given
 
-    def ask(self, project_id: str, question: Callable[[Cognition], Awaitable[T]]) -> T:
+    def ask(self, project_id: str | None, question: Callable[[Cognition], Awaitable[T]]) -> T:
         """Ask the Cognition of the root, which is closed again in any case."""
         return asyncio.run(self._ask(project_id, question))
 
-    async def _ask(self, project_id: str, question: Callable[[Cognition], Awaitable[T]]) -> T:
+    async def _ask(
+        self, project_id: str | None, question: Callable[[Cognition], Awaitable[T]]
+    ) -> T:
         async with (
             Cognition.unserved(self._find_root(), self.config) as cognition,
             _visit(cognition, project_id),

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import health, memory, projects, sessions, snapshots, templates, usage, websocket
+from . import (
+    archive,
+    health,
+    memory,
+    projects,
+    sessions,
+    snapshots,
+    templates,
+    usage,
+    websocket,
+)
 from .base import NotFoundHandler
 
 HANDLERS: list[tuple[str, type[Any]]] = [
+    *archive.ROUTES,  # before projects: `import` is no id
     *projects.ROUTES,
     *sessions.ROUTES,
     *memory.ROUTES,

@@ -49,6 +49,11 @@ class Api:
         assert answer.status_code == status, f"{method} {path}: {answer.text}"
         return answer.json()
 
+    def call_any(self, method: str, path: str, statuses: tuple[int, ...], **kwargs: Any) -> Any:
+        answer = self.send(method, path, **kwargs)
+        assert answer.status_code in statuses, f"{method} {path}: {answer.text}"
+        return answer.json()
+
     def refuse(self, method: str, path: str, status: int, code: str, **kwargs: Any) -> str:
         """The call must fail; returns the sentence."""
         return check_error(self.call(method, path, status, **kwargs), code)

@@ -11,6 +11,7 @@ from openapi_spec_validator import validate
 from cognition_jupyter.exceptions import InvalidInput
 from cognition_jupyter.models import (
     CreateProject,
+    DuplicateProject,
     ExtendProject,
     PatchProject,
     Request,
@@ -22,7 +23,7 @@ from cognition_jupyter.projects.naming import PREFIX, PROJECT_ID
 from .api import Api
 from .contract import DOCUMENT, described, resolve, schema_of, served, validator
 
-MODELS = (CreateProject, PatchProject, ExtendProject, StartSession)
+MODELS = (CreateProject, PatchProject, ExtendProject, DuplicateProject, StartSession)
 # Null is for what can be nothing; the handlers refuse it for the rest.
 NEVER_NULL = {PatchProject: {"description", "tags", "network_mode", "keep_packages"}}
 
@@ -97,6 +98,7 @@ VALUES: dict[str, list[Any]] = {
     "tags": [[], ["a"], ["a"] * 32, ["a"] * 33, [""], ["a" * 64], ["a" * 65], [7], "hello", None],
     "description": ["", "d" * 2000, "d" * 2001, None, 7, ["d"]],
     "cleanup_after_days": [1, 3650, 0, 3651, -5, 1.5, "7", True, None],
+    "memory": [True, False, None, "true", 1],
     "days": [1, 3650, 0, 3651, -5, 1.5, "7", True],
     "pin": [True, False, "false", 0],
     "unknown": [1],
@@ -114,8 +116,9 @@ def test_models_and_schemas_take_and_refuse_the_same(model: type[Request]) -> No
             request = parse(model, body)
             nulls = NEVER_NULL.get(model, set()) & request.model_fields_set
             taken = all(getattr(request, name) is not None for name in nulls)
-            if model is CreateProject:
-                taken = taken and PREFIX.fullmatch(request.user_prefix) is not None
+            prefix = getattr(request, "user_prefix", None)
+            if prefix is not None:
+                taken = taken and PREFIX.fullmatch(prefix) is not None
         except InvalidInput:
             taken = False
         assert check.is_valid(body) is taken, body
@@ -144,6 +147,11 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     walk.call("POST", f"{path}/unpin")
     memory(walk, path)
     assert walk.call("GET", f"{path}/usage")["totals"]["sessions"] == 1
+    walk.call("POST", f"{path}/duplicate", 201, json={"memory": False})
+    archive = api.server.request("GET", f"{path}/archive?deps=true")
+    assert archive.status_code == 200
+    walk.seen.add("export_project")
+    walk.call("POST", "/api/projects/import", 201, data=archive.content)
     walk.call("DELETE", path)
     walk.call("POST", f"{path}/restore")
     walk.refuse("POST", f"{path}/restore", 409, "project_exists")
@@ -164,6 +172,7 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     gone += [("GET", f"{path}/snapshots/1"), ("GET", f"{path}/snapshots/1/diff")]
     gone += [("GET", f"{path}/usage")]
     gone += [("POST", f"{path}/snapshots/1/restore")]
+    gone += [("GET", f"{path}/archive"), ("POST", f"{path}/duplicate")]
     for method, place in gone:
         body = {"days": 1} if place.endswith("extend") else {}
         walk.refuse(method, place, 404, "project_not_found", json=body)

@@ -1,0 +1,1 @@
+"""Projects as one portable file: out of a root, into another one, and copied within one."""
