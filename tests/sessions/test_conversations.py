@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 import uuid
@@ -16,7 +17,7 @@ from traitlets.config import Config
 
 from cognition_jupyter.core import Cognition
 from cognition_jupyter.exceptions import Conflict, NotFound
-from cognition_jupyter.models import CreateProject, SessionRecord, utcnow
+from cognition_jupyter.models import SESSIONS_KEPT, CreateProject, SessionRecord, utcnow
 from cognition_jupyter.sessions.conversation import Conversation
 from cognition_jupyter.sessions.conversations import Conversations
 
@@ -151,5 +152,38 @@ def test_a_session_that_ends_as_it_begins_leaves_no_conversation(home: Home) -> 
         again = await home.joined(session_id)  # and it can begin anew
         assert again.stream.session_id == session_id
         await home.end(session_id)
+
+    asyncio.run(body())
+
+
+def test_the_journal_of_a_session_that_is_just_being_resumed_stays(home: Home) -> None:
+    """A container takes its time; what other sessions tidy up meanwhile is not its journal."""
+
+    async def body() -> None:
+        old = (await home.joined()).stream.session_id
+        await home.end(old)
+        before = home.events(old)
+        for number in range(SESSIONS_KEPT + 5):
+            (home.logs / f"later-{number}.jsonl").touch()
+        os.utime(home.logs / f"{old}.jsonl", (1, 1))  # the oldest of all
+        starting, may_start = asyncio.Event(), asyncio.Event()
+
+        async def take_time(session_id: str) -> None:
+            if session_id == old:
+                starting.set()
+                await may_start.wait()
+
+        home.sessions.starting = take_time
+        resuming = asyncio.ensure_future(home.joined(old))
+        await starting.wait()
+        other = (await home.joined()).stream.session_id  # which prunes
+        assert len([*home.logs.glob("later-*")]) == SESSIONS_KEPT - 1
+        assert home.events(old) == before
+        may_start.set()
+        await resuming
+        await home.end(old)
+        await home.end(other)
+        assert home.events(old)[: len(before)] == before
+        assert [seq for seq, _ in home.events(old)] == [*range(1, 2 * len(before) + 1)]
 
     asyncio.run(body())
