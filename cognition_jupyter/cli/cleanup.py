@@ -7,7 +7,7 @@ import asyncio
 from traitlets import Bool
 
 from ..core import Cognition
-from ..maintenance.cleanup import Case, Round
+from ..maintenance.cleanup_round import Case, Round
 from .project import ProjectCommand
 from .text import columns, seconds, visible
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,53 +18,11 @@ from ..models import MAX_DAYS, Metadata, days_left, format_time
 from ..projects.store import ProjectStore
 from ..runtimes.choice import RuntimeChoice
 from .changes import last_change
+from .cleanup_round import Case, Round
 from .remains import Remains
 from .removal import Removal
 
 _DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a round did, or would do, with one project, and why."""
-
-    project_id: str
-    why: str
-    cleanup_at: datetime | None = None
-
-
-@dataclass
-class Round:
-    """What one round did, or would do."""
-
-    trashed: list[Case] = field(default_factory=list)
-    deleted: list[Case] = field(default_factory=list)
-    warned: list[Case] = field(default_factory=list)
-    failed: list[Case] = field(default_factory=list)
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The round as REST answers it."""
-        return {
-            name: [
-                {
-                    "project_id": case.project_id,
-                    "why": case.why,
-                    "cleanup_at": case.cleanup_at and format_time(case.cleanup_at),
-                }
-                for case in cases
-            ]
-            for name, cases in self._lists()
-        }
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many projects of each kind."""
-        return {name: len(cases) for name, cases in self._lists()}
-
-    def _lists(self) -> Iterator[tuple[str, list[Case]]]:
-        yield from (("trashed", self.trashed), ("deleted", self.deleted))
-        yield from (("warned", self.warned), ("failed", self.failed))
 
 
 class Cleanup(LoggingConfigurable):

@@ -17,7 +17,7 @@ from traitlets.config import Config
 from cognition_jupyter.core import Cognition
 from cognition_jupyter.events import Event
 from cognition_jupyter.kernels.records import close_record
-from cognition_jupyter.maintenance.cleanup import Round
+from cognition_jupyter.maintenance.cleanup_round import Round
 from cognition_jupyter.models import (
     CreateProject,
     ExtendProject,
