@@ -48,6 +48,7 @@ class AgentResponder(Responder):
         self._graph: Graph | None = None
         self._events: TurnEvents | None = None
         self._conversation: KeptConversation | None = None
+        self._rebuilt: list[str] = []
 
     async def respond(self, content: str, turn: Turn) -> None:
         """Answer a message with a turn of the agent.
@@ -59,19 +60,23 @@ class AgentResponder(Responder):
         await self._open()
         assert self._conversation is not None
         async with self._conversation.turn():
-            limit = self._settings.turn_timeout
-            task = asyncio.ensure_future(self._turn(content, turn))
             try:
-                done, _ = await asyncio.wait([task], timeout=limit)
-            except asyncio.CancelledError:
-                await _stop(task)
-                raise
-            if not done:
-                await _stop(task)
-                raise TurnLimit(
-                    f"The turn took more than {limit:.0f} s (AgentSettings.turn_timeout)."
-                )
-            await task
+                await self._turn_in_time(content, turn)
+            finally:
+                await self._conversation.prune(self._context.project_id, self._rebuilt)
+
+    async def _turn_in_time(self, content: str, turn: Turn) -> None:
+        limit = self._settings.turn_timeout
+        task = asyncio.ensure_future(self._turn(content, turn))
+        try:
+            done, _ = await asyncio.wait([task], timeout=limit)
+        except asyncio.CancelledError:
+            await _stop(task)
+            raise
+        if not done:
+            await _stop(task)
+            raise TurnLimit(f"The turn took more than {limit:.0f} s (AgentSettings.turn_timeout).")
+        await task
 
     async def close(self) -> None:
         """Let go of the conversation's database."""
@@ -132,7 +137,7 @@ class AgentResponder(Responder):
                 "Agents are not installed on this server: pip install 'cognition-jupyter[agent]' "
                 "(Python 3.11 or newer)."
             ) from None
-        from .agent_graph import make_graph
+        from .agent_graph import make_graph, rebuilt_channels
         from .agent_turn import TurnEvents
         from .backends import Elsewhere, ProjectBackend
         from .kept_conversation import KeptConversation
@@ -148,6 +153,7 @@ class AgentResponder(Responder):
         self._conversation, self._events = conversation, events
         try:
             self._graph = await asyncio.to_thread(make_graph, model, prompt, backend, saver, events)
+            self._rebuilt = rebuilt_channels(self._graph)
         except BaseException:
             await self.close()
             raise

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from deepagents import SubAgent, create_deep_agent
 from langchain_core.language_models import BaseChatModel
+from langgraph.channels import BinaryOperatorAggregate, DeltaChannel
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph.state import CompiledStateGraph
 
@@ -42,3 +43,9 @@ def make_graph(
         backend=backend,
         checkpointer=saver,
     )
+
+
+def rebuilt_channels(graph: Graph) -> list[str]:
+    """Channels that LangGraph rebuilds from earlier checkpoints where one does not hold them."""
+    kinds = (DeltaChannel, BinaryOperatorAggregate)  # as LangGraph's `_delta_channels_to_replay`
+    return [name for name, channel in graph.channels.items() if isinstance(channel, kinds)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from ...projects.files import in_thread, try_lock, unlock
 from .agent_settings import ConversationRefused
+from .pruning import prune
 from .strict_serializer import StrictSerializer
 
 DATABASE = "conversation.sqlite"
@@ -27,6 +29,7 @@ class KeptConversation:
         """`directory`: the project's `.agent`."""
         self._directory = directory
         self._connection: aiosqlite.Connection | None = None
+        self._saver: AsyncSqliteSaver | None = None
 
     async def open(self) -> AsyncSqliteSaver:
         """The checkpointer of the project's agent. Raises ConversationRefused."""
@@ -41,6 +44,7 @@ class KeptConversation:
             if isinstance(error, sqlite3.DatabaseError):
                 raise damaged(error) from None
             raise
+        self._saver = saver
         return saver
 
     @asynccontextmanager
@@ -56,6 +60,16 @@ class KeptConversation:
             yield
         finally:
             await in_thread(unlock)(self._directory / LOCK, held)
+
+    async def prune(self, thread_id: str, channels: Collection[str]) -> None:
+        """Remove what the conversation does not need any more; for who has the turn, at its end."""
+        assert self._saver is not None
+        try:
+            async with self._saver.lock:  # a turn cancelled at its end may still be writing
+                await in_thread(prune)(self._directory / DATABASE, thread_id, channels)
+        except Exception as error:  # the turn went as it went, and the next one tries again
+            kind = type(error).__name__
+            logging.getLogger(__name__).warning("%s is not pruned: %s", self._directory, kind)
 
     async def _try_lock(self) -> int | None:
         """The lock, or None. Cancelled, it has not got it."""
