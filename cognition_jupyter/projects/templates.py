@@ -143,20 +143,29 @@ class ProjectTemplates(LoggingConfigurable):
 
     def _all(self) -> list[Template]:
         found: dict[str, Template] = {}
-        for path in (*(Path(path).expanduser() for path in self.template_paths), SHIPPED):
-            for name in self._names(path):
+        for path in (*self.template_paths, str(SHIPPED)):
+            place = Path(os.path.expanduser(path))
+            for name in self._names(place):
                 if name not in found:
-                    found[name] = _read(path, name)
+                    found[name] = _read(place, name)
         return [found[name] for name in sorted(found)]
 
     def _names(self, path: Path) -> Iterator[str]:
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    if NAME.fullmatch(entry.name) and entry.is_dir():
+                    if NAME.fullmatch(entry.name) and _may_be_template(entry):
                         yield entry.name
-        except OSError as error:
-            self.log.warning("Templates in %s can't be listed: %s", path, error.strerror)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            why = error.strerror if isinstance(error, OSError) else error
+            self.log.warning("Templates in %s can't be listed: %s", path, why)
+
+
+def _may_be_template(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads in circles, or where we may not look
+        return True  # it is listed as broken, and hides no other
 
 
 def _broken(name: str, reason: str) -> Conflict:

@@ -85,6 +85,21 @@ def test_a_path_that_is_not_there_hides_nothing(tmp_path: Path) -> None:
     assert names(templates(tmp_path / "nothing")) == SHIPPED
 
 
+def test_one_that_can_t_be_looked_at_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    mine = [f"mine-{number}" for number in range(8)]  # in an order that the disk chooses
+    for name in mine:
+        write(tmp_path, name)
+    found = templates(tmp_path)
+    assert names(found) == sorted([*SHIPPED, *mine, "circle"])
+    assert "symbolic link" in broken(found, "circle")
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/templates", "/tmp/a\0b", "/dev/null"])
+def test_a_path_that_is_none_hides_nothing(path: str) -> None:
+    assert names(templates(Path(path))) == SHIPPED
+
+
 def test_what_is_no_template_is_not_listed(tmp_path: Path) -> None:
     write(tmp_path, ".hidden")
     write(tmp_path, "a b")
