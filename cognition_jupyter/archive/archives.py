@@ -100,6 +100,7 @@ class Archives(LoggingConfigurable):
         """
         metadata = await self._store.get(project_id)
         drain = Drain(self.stall_timeout)
+        sent = 0
         with self._transfer(drain.close):
             await self._save_hot(project_id)
             loop = asyncio.get_running_loop()
@@ -107,8 +108,14 @@ class Archives(LoggingConfigurable):
             step = loop.run_in_executor(self._threads, work)
             try:
                 async for piece in drain.pieces():
+                    sent += len(piece)
                     yield piece
                 report, size = await step
+            except BaseException:
+                if sent:  # whoever breaks off at the end has all but the end
+                    data = {"project_id": project_id, "bytes": sent, "complete": False}
+                    self._tell("exported", data)
+                raise
             finally:
                 drain.close()
                 await _over(step)

@@ -14,6 +14,7 @@ from cognition_jupyter.archive.layout import header_of
 from cognition_jupyter.archive.source import Choice, Found, Source
 from cognition_jupyter.archive.write import write_archive
 from cognition_jupyter.core import Cognition
+from cognition_jupyter.events import Event
 from cognition_jupyter.exceptions import CognitionError, StorageFull
 from cognition_jupyter.models import CreateProject, DuplicateProject
 
@@ -140,6 +141,23 @@ def test_who_stops_reading_frees_the_transfer(place: Place) -> None:
 
     place.within(run)
     assert not [path for path in (place.root / ".cognition").iterdir() if path.name[:3] == "tmp"]
+
+
+def test_an_export_that_is_broken_off_is_told_too(place: Place) -> None:
+    """Whoever leaves before the last byte has the rest."""
+
+    async def run(cognition: Cognition) -> None:
+        project_id = await noisy(cognition)
+        told: list[Event] = []
+        cognition.events.subscribe(told.append)
+        async with aclosing(cognition.archives.export(project_id)) as archive:
+            first = await anext(archive)
+        data = {"project_id": project_id, "bytes": len(first), "complete": False}
+        assert [(event.action, event.data) for event in told] == [("exported", data)]
+        whole = await exported(cognition, project_id)
+        assert told[-1].data == {"project_id": project_id, "bytes": len(whole)}
+
+    place.within(run)
 
 
 def test_no_more_transfers_than_may_be(place: Place) -> None:
