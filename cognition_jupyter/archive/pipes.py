@@ -20,7 +20,8 @@ class Closed(CognitionError):
     code = "transfer_ended"
 
 
-def _stalled(seconds: float) -> RuntimeUnavailable:
+def stalled(seconds: float) -> RuntimeUnavailable:
+    """The error for a transfer in which nothing moves."""
     return RuntimeUnavailable(
         f"Nothing moved for {seconds:g} s (Archives.stall_timeout).", "transfer_stalled"
     )
@@ -62,7 +63,7 @@ class Feed:
         try:
             piece = self._pieces.get(timeout=self._timeout)
         except queue.Empty:
-            raise _stalled(self._timeout) from None
+            raise stalled(self._timeout) from None
         if isinstance(piece, Exception):
             raise piece
         self._ended = piece == _END
@@ -84,7 +85,7 @@ class Drain:
     def write(self, piece: bytes) -> None:
         """In the thread: pass it on when there is room. Raises Closed, RuntimeUnavailable."""
         if not self._room.acquire(timeout=self._timeout):
-            raise _stalled(self._timeout)
+            raise stalled(self._timeout)
         if self._closed:
             raise Closed("The transfer was ended.")
         self._put(piece)

@@ -12,6 +12,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 from tornado.iostream import StreamClosedError
 
+from ..archive.pipes import stalled
 from ..exceptions import TooLarge
 from ..models import DuplicateProject, Metadata, parse
 from .base import CognitionHandler
@@ -41,13 +42,25 @@ class ArchiveHandler(CognitionHandler):
                     if not self._headers_written:
                         self._begin(project_id)
                     self.write(piece)
-                    await self.flush()
+                    await self._sent()
         except StreamClosedError:
             self.log.info("Archive of %s: the client went away", project_id)
         except BaseException:
             if self._headers_written:
                 self._break_off()
             raise
+
+    async def _sent(self) -> None:
+        """Wait until the client has taken what was written. Raises RuntimeUnavailable.
+
+        The archive's own thread gives up, too, but nobody hears of it as long as we wait here.
+        """
+        timeout = self.app.cognition.archives.stall_timeout
+        flushed = asyncio.ensure_future(self.flush())
+        await asyncio.wait([flushed], timeout=timeout)
+        if not flushed.done():
+            raise stalled(timeout)
+        flushed.result()
 
     def _begin(self, project_id: str) -> None:
         self.set_header("Content-Type", "application/gzip")

@@ -334,6 +334,27 @@ def test_what_fails_after_it_began_does_not_look_whole(other: Server, tmp_path: 
     assert other.call("GET", "/health")["status"] == "ok"
 
 
+def test_who_stops_receiving_is_given_up_and_what_was_sent_is_told(
+    make_server: Callable[..., Server],
+) -> None:
+    """A connection that stays open and takes nothing keeps nobody from exporting."""
+    archives = {"stall_timeout": 1.0, "max_transfers": 1}
+    server = make_server(config={"RuntimeChoice": {"runtime": "bubblewrap"}, "Archives": archives})
+    project_id = server.create("stalled")
+    fill_with(server.root / project_id / "repo", 20, 4 * MIB)
+    path = f"/api/projects/{project_id}/archive"
+    with Events(server, "project") as events:
+        with server.request("GET", path, stream=True) as answer:
+            next(answer.iter_content(1000))
+            assert server.request("GET", path).status_code == 503
+            wait_until(lambda: server.request("GET", path).status_code == 200)
+            with pytest.raises(requests.RequestException):
+                answer.raw.read(1 << 30)
+                raise requests.ConnectionError  # what is cut short may end without an error
+        told = events.wait_for(project_id, "exported")
+    assert told["complete"] is False and told["bytes"] > 0
+
+
 def test_who_goes_away_while_receiving_frees_the_transfer(other: Server) -> None:
     project_id = other.create("slow")
     fill_with(other.root / project_id / "repo", 20, 4 * MIB)
