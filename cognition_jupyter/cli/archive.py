@@ -60,6 +60,8 @@ jupyter cognition export my-api-a7b3c2d1 - --deps | ssh elsewhere jupyter cognit
             self.ask(project_id, lambda c: self._write(c, project_id, self.put))
             return
         target = Path(name)
+        if os.path.exists(target) and not target.is_file():  # a rename would replace a device
+            raise WrongUsage(f"{target} is no file to write to; `-` is standard output.")
         if os.path.lexists(target) and not self.force:
             raise Conflict(f"{target} exists; overwrite it with --force.", "file_exists")
         temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")

@@ -101,6 +101,15 @@ def test_a_file_that_is_there_is_left_alone(place: Shelf) -> None:
     assert "--force" in place.refuses("export", project_id, "link")
 
 
+def test_what_is_no_file_is_never_replaced(place: Shelf) -> None:
+    project_id = place.project()
+    os.mkfifo(place.files / "fifo")
+    for target in ("fifo", "workspaces"):
+        refusal = place.refuses("export", project_id, target, "--force", status=2)
+        assert "is no file to write to" in refusal
+    assert (place.files / "fifo").is_fifo()
+
+
 def test_what_is_left_out_is_said(place: Shelf) -> None:
     project_id = place.project()
     os.mkfifo(place.root / project_id / "repo" / "fifo\x1b[31m")
