@@ -209,7 +209,11 @@ class _Connection:
         message = self._client.session.msg(kind, content)
         if subshell is not None:
             message["header"]["subshell_id"] = subshell
-        getattr(self._client, f"{channel}_channel").send(message)
+        sender = getattr(self._client, f"{channel}_channel")
+        sender.send(message)
+        # It sends past zmq.asyncio, which uses up the wake-up of a reply that comes just then:
+        # asked for its events, the socket looks whether there is one.
+        sender.socket.get(zmq.EVENTS)
         return str(message["header"]["msg_id"])
 
     async def request(
