@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import select
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 from jupyter_client.multikernelmanager import AsyncMultiKernelManager
 
 from cognition_jupyter.exceptions import CognitionError
@@ -199,6 +201,23 @@ def test_interrupted(with_kernel: Callable[[Body], None], tmp_path: Path) -> Non
         await kernel.interrupt()
         _, reply = await running
         assert reply["ename"] == "KeyboardInterrupt" and time.monotonic() - begun < 10
+
+    with_kernel(body)
+
+
+def test_no_reply_is_missed_that_comes_while_something_is_sent(
+    with_kernel: Callable[[Body], None],
+) -> None:
+    async def body(kernel: SessionKernel, commands: Commands) -> None:
+        connection = await kernel.connection()
+        signal = zmq.Socket.shadow(connection._client.shell_channel.socket).fd
+        # The loop is busy until the reply is there, and then sends something else first.
+        first = connection._send("kernel_info_request", {})
+        assert select.select([signal], [], [], 30)[0]
+        time.sleep(0.05)  # noqa: ASYNC251 - a send looks for news every few milliseconds only
+        second = connection._send("kernel_info_request", {})
+        replies = asyncio.gather(connection._reply(first), connection._reply(second))
+        await asyncio.wait_for(replies, 10)
 
     with_kernel(body)
 
