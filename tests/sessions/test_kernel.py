@@ -27,7 +27,7 @@ def with_kernel(tmp_path: Path) -> Callable[[Body], None]:
     """Run a test with an ordinary local kernel."""
 
     async def run(body: Body) -> None:
-        kernels = AsyncMultiKernelManager()
+        kernels = AsyncMultiKernelManager(connection_dir=str(tmp_path))
         environment = {**os.environ, "COGNITION_WORKSPACE": str(tmp_path)}
         kernel_id = await kernels.start_kernel(cwd=str(tmp_path), env=environment)
         kernel = SessionKernel(kernels, kernel_id)
