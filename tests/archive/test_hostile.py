@@ -12,7 +12,8 @@ from cognition_jupyter.exceptions import CognitionError
 
 from ..projects.store_support import leftovers, snapshot
 from .archive_support import Craft, Place, in_pieces
-from .hostile import CASES, LIMITS, good
+from .hostile import LIMITS, good
+from .hostile_cases import CASES
 
 
 @pytest.fixture(scope="module")

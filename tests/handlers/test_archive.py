@@ -14,7 +14,8 @@ import pytest
 import requests
 
 from ..archive.archive_support import fill_with, on_its_way, peak_of
-from ..archive.hostile import CASES, LIMITS, good
+from ..archive.hostile import LIMITS, good
+from ..archive.hostile_cases import CASES
 from ..kernels.helpers import Events
 from ..support.server import TOKEN, Server
 from .api import Api, raw, tree

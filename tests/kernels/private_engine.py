@@ -7,12 +7,29 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import docker
 
+from cognition_jupyter.kernels.policy import DEFAULT_IMAGE
+
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "cognition-jupyter"
+
+
+@contextmanager
+def private_engine(engine: docker.DockerClient) -> Iterator[PrivateEngine]:
+    """One that runs, with the session image of `engine` on it."""
+    directory = Path(tempfile.mkdtemp(prefix="cgn"))  # short: it holds sockets
+    made = PrivateEngine(directory, DEFAULT_IMAGE, engine)
+    try:
+        yield made.start()
+    finally:
+        made.close()
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 class PrivateEngine:

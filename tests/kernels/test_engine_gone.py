@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import docker
 import pytest
 
-from cognition_jupyter.kernels.policy import DEFAULT_IMAGE
-
 from ..support.server import Server
 from . import helpers
 from .helpers import QUICK_RESTARTER, Events, settle, wait_until
-from .private_engine import PrivateEngine
+from .private_engine import PrivateEngine, private_engine
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start an engine")
 
@@ -26,13 +21,8 @@ LIMIT = 1  # seconds that the engine may take to answer
 
 @pytest.fixture(scope="module")
 def own_engine(engine: docker.DockerClient) -> Iterator[PrivateEngine]:
-    directory = Path(tempfile.mkdtemp(prefix="cgn"))
-    made = PrivateEngine(directory, DEFAULT_IMAGE, engine)
-    try:
-        yield made.start()
-    finally:
-        made.close()
-    shutil.rmtree(directory, ignore_errors=True)
+    with private_engine(engine) as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
-from cognition_jupyter.kernels.policy import DEFAULT_IMAGE
-
 from ..handlers.api import tree
 from ..kernels import helpers
 from ..kernels.helpers import QUICK_RESTARTER, Events, wait_until
-from ..kernels.private_engine import PrivateEngine
+from ..kernels.private_engine import PrivateEngine, private_engine
 from ..support.server import Server
 from .life import let_age
 from .test_reconcile import plant
@@ -30,13 +25,8 @@ LIMIT = 1  # seconds that the engine may take to answer
 
 @pytest.fixture(scope="module")
 def own_engine(engine: docker.DockerClient) -> Iterator[PrivateEngine]:
-    directory = Path(tempfile.mkdtemp(prefix="cgn"))
-    made = PrivateEngine(directory, DEFAULT_IMAGE, engine)
-    try:
-        yield made.start()
-    finally:
-        made.close()
-    shutil.rmtree(directory, ignore_errors=True)
+    with private_engine(engine) as made:
+        yield made
 
 
 @pytest.fixture
