@@ -221,8 +221,9 @@ class Cleanup(LoggingConfigurable):
     async def _expire(self, project_id: str, done: Round, dry: bool) -> None:
         days = self._store.trash_retention_days
         why = f"In the trash for {days} day{'' if days == 1 else 's'}."
-        if dry or await self._removal.expire(project_id):
-            done.deleted.append(Case(project_id, why))
+        if not dry:
+            await self._removal.expire(project_id)
+        done.deleted.append(Case(project_id, why))
 
     # -- when ------------------------------------------------------------------------------
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from ..events import Events
 from ..exceptions import CognitionError, Conflict, FilesRemain
+from ..memory.disk import disk_usage
 from ..memory.hot import HotMemories
 from ..memory.snapshots.durable import storage_full
 from ..models import Metadata, TrashReason
+from ..projects.files import in_thread
 from ..projects.store import ProjectStore
 from .remains import Remains
+
+# What measuring a project may cost whoever deletes it.
+MEASURED_ENTRIES = 200_000
+MEASURED_SECONDS = 2.0
 
 
 class Removal:
@@ -48,10 +54,15 @@ class Removal:
         return True
 
     async def _measure(self, project_id: str) -> int | None:
-        try:
-            return await self._store.trash.measure(project_id)
-        except (CognitionError, OSError):  # it is in the trash all the same
+        """What it takes on disk, recorded; None when that is too much to look at."""
+        place = self._store.directory.trash / project_id
+        # Not in the threads for trees: whoever deletes would wait behind all removals.
+        usage = await in_thread(disk_usage)(place, MEASURED_ENTRIES, MEASURED_SECONDS)
+        if not usage.complete:
             return None
+        with suppress(CognitionError, OSError):  # it is in the trash all the same
+            await self._store.trash.note_size(project_id, usage.bytes)
+        return usage.bytes
 
     async def _keep_memory(self, project_id: str, force: bool) -> None:
         """Get what is in RAM onto the disk, where it goes to the trash with the rest."""
@@ -74,30 +85,32 @@ class Removal:
     async def delete(self, project_id: str) -> None:
         """Remove a project for good, from the trash or from where it is.
 
-        Raises NotFound, BrokenProject, Conflict (`active_sessions`), CognitionError
-        (`files_remain`), OSError.
+        Raises NotFound, BrokenProject, Conflict (`active_sessions`), FilesRemain,
+        OSError.
         """
-        await self._delete(project_id, "client")
+        await self._delete(self._store.trash.delete, project_id, "client")
 
     async def take_back(self, project_id: str) -> None:
         """As `delete`, for a project whose creation failed: nobody was told of it."""
-        await self._delete(project_id, None)
+        await self._delete(self._store.trash.delete, project_id, None)
+
+    async def expire(self, project_id: str) -> None:
+        """Remove a project for good that has been in the trash for as long as it is kept there.
+
+        Raises NotFound when it is not there or not due, BrokenProject, FilesRemain, OSError.
+        """
+        await self._delete(self._store.trash.expire, project_id, "retention")
 
     async def _delete(
-        self,
-        project_id: str,
-        reason: str | None,
-        wanted: Callable[[Metadata], bool] | None = None,
-    ) -> bool:
+        self, step: Callable[[str], Awaitable[None]], project_id: str, reason: str | None
+    ) -> None:
         try:
-            if not await self._store.trash.delete(project_id, wanted):
-                return False
+            await step(project_id)
         except FilesRemain as error:
             if not await self._remains.remove(error.place):
                 await self._note_deleted(project_id, reason)  # there is no way back
                 raise
         await self._note_deleted(project_id, reason)
-        return True
 
     async def _note_deleted(self, project_id: str, reason: str | None) -> None:
         await self._forget_memory(project_id)
@@ -108,13 +121,6 @@ class Removal:
         """What is left in RAM now is freed by the next reconcile."""
         with suppress(CognitionError, OSError):
             await self._hot.forget(project_id)
-
-    async def expire(self, project_id: str) -> bool:
-        """Remove a project for good that has been in the trash for long enough; else false.
-
-        Raises as `delete`.
-        """
-        return await self._delete(project_id, "retention", self._store.trash.is_due)
 
     async def restore(self, project_id: str) -> Metadata:
         """Bring a project back from the trash.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 from traitlets.config import LoggingConfigurable
@@ -52,12 +53,12 @@ class HotMemories(LoggingConfigurable):
     def of(self, project_id: str) -> HotMemory:
         """Where the project's hot memory is. Raises NotFound, OSError."""
         paths = self._store.paths(project_id)
-        if not paths.project.is_dir():
-            raise NotFound(f"There is no project {project_id}.")
-        try:  # step by step: a project that is just being deleted must not come back empty
+        try:  # step by step: a project that is not there (any more) must not come out of it empty
             for directory in (paths.snapshots.parent, paths.snapshots):
-                directory.mkdir(mode=0o700, exist_ok=True)
-        except FileNotFoundError:
+                # Not `exist_ok`, which looks again, when it may be gone.
+                with suppress(FileExistsError):
+                    directory.mkdir(mode=0o700)
+        except (FileNotFoundError, NotADirectoryError):
             raise NotFound(f"There is no project {project_id}.") from None
         return HotMemory(
             ram=self._ram.hot(project_id),

@@ -12,10 +12,10 @@ from traitlets import Float, Integer
 from traitlets.config import LoggingConfigurable
 
 from ..models import Metadata, format_time
-from ..projects.disk import DiskUsage, disk_usage
 from ..projects.files import in_thread, in_tree_thread
 from ..projects.stage import ProjectPaths
 from ..projects.store import ProjectStore
+from .disk import DiskUsage, disk_usage
 from .snapshots.generations import list_generations
 
 SNAPSHOTS = 100  # newest generations of hot memory that are shown

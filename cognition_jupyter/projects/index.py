@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from ..models import Metadata, format_time
 
 _RETRY_AFTER = 60.0  # seconds that an index in memory stands in for the file
-_SCHEMA_VERSION = 2  # to be raised when the tables change, or what `Metadata` accepts
+_SCHEMA_VERSION = 3  # to be raised when the tables change, or what `Metadata` accepts
 _SCHEMA = f"""
 BEGIN;
 CREATE TABLE projects (
@@ -35,8 +35,9 @@ CREATE TABLE projects (
 CREATE INDEX by_access ON projects
     (last_accessed DESC, project_id, broken, live, pinned, user_prefix, tags);
 CREATE INDEX by_life ON projects (live) WHERE live;
-CREATE INDEX by_due ON projects (last_accessed, after_days, extended_until, project_id)
-    WHERE NOT pinned AND NOT live AND broken IS NULL;
+CREATE INDEX by_due ON projects
+    (last_accessed, pinned, after_days, extended_until, project_id)
+    WHERE NOT live AND broken IS NULL;
 CREATE TABLE dirty (project_id TEXT PRIMARY KEY);
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT);
 PRAGMA user_version = {_SCHEMA_VERSION};

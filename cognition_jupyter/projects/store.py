@@ -104,6 +104,7 @@ class ProjectStore(LoggingConfigurable):
         self.catalog = Catalog(self.directory)
         self.trash = Trash(self)
         self.recover()
+        self.trash.recover()
 
     def close(self) -> None:
         """Close the index."""
@@ -327,5 +328,4 @@ class ProjectStore(LoggingConfigurable):
         """
         for problem in self.directory.recover():
             self.log.warning("%s", problem)
-        self.trash.recover()
         self.catalog.sweep()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ..exceptions import BrokenProject, Conflict, FilesRemain, NotFound
 from ..models import Metadata, TrashReason, due_at
-from .disk import disk_usage
 from .files import has_temporary_files, in_thread, in_tree_thread, remove_temporary_files
 from .index import Entry
 from .metadata import METADATA_FILE, read_metadata, write_metadata
@@ -20,10 +19,6 @@ from .tree import remove_tree
 
 if TYPE_CHECKING:
     from .store import ProjectStore
-
-# What measuring a project may cost whoever deletes it.
-MEASURED_ENTRIES = 200_000
-MEASURED_SECONDS = 2.0
 
 
 class Trash:
@@ -143,23 +138,13 @@ class Trash:
             self._move_out(project_id, target)
         return metadata
 
-    @in_thread  # not behind the removals: whoever deletes waits for it
-    def measure(self, project_id: str) -> int | None:
-        """Find out what a project in the trash takes on disk, in bytes, and record it.
-
-        None when there is too much to look at, or it is gone meanwhile.
-        """
-        usage = disk_usage(self._root.trash / project_id, MEASURED_ENTRIES, MEASURED_SECONDS)
-        if not usage.complete:
-            return None
-        try:
-            with self._root.project_lock(project_id):
-                metadata = self._read(project_id)
-                metadata.trashed_bytes = usage.bytes
-                write_metadata(self._root.trash / project_id, metadata)
-        except (NotFound, BrokenProject):
-            return None
-        return usage.bytes
+    @in_thread
+    def note_size(self, project_id: str, size: int) -> None:
+        """Record what a project in the trash takes on disk, in bytes. Raises as `get`."""
+        with self._root.project_lock(project_id):
+            metadata = self._read(project_id)
+            metadata.trashed_bytes = size
+            write_metadata(self._root.trash / project_id, metadata)
 
     @in_thread
     def restore(self, project_id: str) -> Metadata:
@@ -181,27 +166,32 @@ class Trash:
             self._store.catalog.record(metadata)
         return metadata
 
-    def delete_now(self, project_id: str, wanted: Callable[[Metadata], bool] | None = None) -> bool:
+    def delete_now(self, project_id: str) -> None:
         """Remove a project for good, from the root or else from the trash; in this thread.
 
-        With `wanted` only from the trash; false if it is not `wanted` gone by its metadata now. A
-        copy of it that somebody has put into the root is another matter. Raises NotFound,
-        BrokenProject, Conflict (`active_sessions`). Once it has begun the project does not come
-        back: what a crash or an error (`files_remain`) keeps goes at the next start.
+        Raises NotFound, BrokenProject, Conflict (`active_sessions`). Once it has begun the project
+        does not come back: what a crash or an error (FilesRemain) keeps goes at the next start.
         """
         check_project_id(project_id)
         with self._root.lock():
-            if wanted is None and os.path.lexists(self._root.path / project_id):
+            if os.path.lexists(self._root.path / project_id):
                 doomed = self._take_from_root(project_id)
             else:
-                taken = self._take_from_trash(project_id, wanted)
-                if taken is None:
-                    return False
-                doomed = taken
+                doomed = self._take_from_trash(project_id, lambda metadata: True)
         self._remove(project_id, doomed)
-        return True
 
     delete = in_tree_thread(delete_now)
+
+    @in_tree_thread
+    def expire(self, project_id: str) -> None:
+        """Remove a project for good that has been in the trash for as long as it is kept there.
+
+        A copy of it that somebody has put into the root is another matter. Raises NotFound when it
+        is not there or not due (any more), BrokenProject, FilesRemain.
+        """
+        with self._root.lock():
+            doomed = self._take_from_trash(project_id, self.is_due)
+        self._remove(project_id, doomed)
 
     def _take_from_root(self, project_id: str) -> Path:
         with self._store.locked(project_id):
@@ -210,16 +200,14 @@ class Trash:
             self._move_out(project_id, doomed)
         return doomed
 
-    def _take_from_trash(
-        self, project_id: str, wanted: Callable[[Metadata], bool] | None
-    ) -> Path | None:
+    def _take_from_trash(self, project_id: str, wanted: Callable[[Metadata], bool]) -> Path:
         with self._root.project_lock(project_id):
             try:
                 metadata = self._read(project_id)
             except NotFound:
                 raise NotFound(f"There is no project {project_id}.") from None
-            if wanted is not None and not wanted(metadata):
-                return None
+            if not wanted(metadata):
+                raise NotFound(f"{project_id} is not due to be removed.")
             doomed = self._doomed(project_id)
             os.rename(self._root.trash / project_id, doomed)
         return doomed

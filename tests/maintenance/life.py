@@ -32,8 +32,9 @@ from cognition_jupyter.projects.projects import Projects
 class Life:
     """One server's worth of everything but the server, in one process; `close` it."""
 
-    def __init__(self, **store: Any) -> None:
+    def __init__(self, root: Path | None = None, **store: Any) -> None:
         self.base = Path(tempfile.mkdtemp(prefix="cgn-life", dir="/dev/shm"))
+        self.root = root or self.base / "root"
         # Far ahead: what the file system itself dates is before all that happens here.
         self.now = utcnow() + timedelta(days=1000)
         self.told: list[Event] = []
@@ -42,7 +43,7 @@ class Life:
 
     def open(self) -> None:
         config = Config()
-        config.ProjectStore = Config(root=str(self.base / "root"), **self.settings)
+        config.ProjectStore = Config(root=str(self.root), **self.settings)
         config.RamDirectories.hot_root = str(self.base / "ram")
         config.RuntimeChoice.runtime = "process"
         self.cognition = Cognition(self.base, config=config)
@@ -129,10 +130,10 @@ class Life:
 
     def place(self, project_id: str) -> str:
         """`root`, `trash` or `gone`, on the disk."""
-        for name, parent in (("root", self.base / "root"), ("trash", self.base / "root/.trash")):
+        for name, parent in (("root", self.root), ("trash", self.root / ".trash")):
             if (parent / project_id).exists():
                 return name
-        assert not [*(self.base / "root").glob(f"**/{project_id}*")]
+        assert not [*self.root.glob(f"**/{project_id}*")]
         return "gone"
 
     def events(self, noun: str, action: str, project_id: str | None = None) -> list[Event]:

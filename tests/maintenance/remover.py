@@ -27,6 +27,15 @@ async def main(base: Path, base_url: str) -> None:
             if line == "create":
                 made = await cognition.store.create(CreateProject(user_prefix="of-others"))
                 print(made.project_id, flush=True)
+            elif line.startswith("watch "):
+                removal = asyncio.ensure_future(cognition.removal.delete(line.split()[1]))
+                seen = False
+                while not removal.done():
+                    seen = seen or bool(cognition.remains.at_work)
+                    await asyncio.sleep(0)
+                await removal
+                left = cognition.remains.at_work
+                print("at work, then gone" if seen and not left else "unknown", flush=True)
             elif line == "cleanup":
                 await cognition.cleanup.run()
                 print("done", flush=True)

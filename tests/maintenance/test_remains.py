@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import functools
 import os
 import shutil
 import subprocess
@@ -19,7 +17,7 @@ from traitlets.config import Config
 
 from cognition_jupyter.core import Cognition
 from cognition_jupyter.events import Event
-from cognition_jupyter.maintenance import remains
+from cognition_jupyter.kernels.policy import DEFAULT_IMAGE
 from cognition_jupyter.runtimes.base import ContainerSpec
 
 from ..projects.store_support import REPOSITORY
@@ -111,8 +109,9 @@ def test_without_an_engine_it_is_said_and_tried_again(
 
 
 def test_reconcile_leaves_a_removal_that_takes_long_at_work(
-    base: Path, engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+    base: Path, engine: docker.DockerClient
 ) -> None:
+    """And removes its container when nobody waits for it any more."""
     config = Config()
     config.ProjectStore.root = str(base / "root")
     config.RamDirectories.hot_root = str(base / "ram")
@@ -120,24 +119,47 @@ def test_reconcile_leaves_a_removal_that_takes_long_at_work(
     cognition.open()
     told: list[Event] = []
     cognition.events.subscribe(told.append)
-    slow = functools.partial(dataclasses.replace, command=("sleep", "3"))
-    monkeypatch.setattr(remains, "ContainerSpec", lambda **spec: slow(ContainerSpec(**spec)))
-    place = base / "slow"  # where reconcile itself removes nothing
-    place.mkdir()
 
     async def run() -> None:
         (runtime,) = cognition.choice.for_reconcile()
-        removal = asyncio.ensure_future(cognition.remains._empty(runtime, place))
-        while not any(one.running for one in await runtime.found()):
-            assert not removal.done()
-        for _ in range(3):
-            await cognition.reconcile.run()
-        assert not removal.done()
-        await removal
-        assert await runtime.found() == [] and not cognition.remains.at_work
+        spec = ContainerSpec(
+            root_uuid=runtime.root_uuid,
+            owner=cognition.owner.owner_id,
+            project_id="removal-00000000",
+            session_id="removal-long",
+            command=("sleep", "600"),
+            environment={"PATH": "/usr/bin:/bin"},
+            working_directory="/",
+            mounts=(),
+            network_mode="OFF",
+            user=(USER, USER),
+            image=DEFAULT_IMAGE,
+        )
+        cognition.remains.at_work.add(spec.session_id)
+        container_id = await runtime.start(spec)
+        try:
+            for _ in range(3):
+                await cognition.reconcile.run()
+            assert [one.running for one in await runtime.found()] == [True] and told == []
+            cognition.remains.at_work.discard(spec.session_id)
+            for _ in range(2):
+                await cognition.reconcile.run()
+            assert await runtime.found() == []
+        finally:
+            await runtime.remove(container_id)
 
     try:
         asyncio.run(run())
     finally:
         asyncio.run(cognition.close())
-    assert told == []
+    assert [(event.noun, event.action) for event in told] == [("reconcile", "container_removed")]
+
+
+def test_a_removal_at_work_is_known_as_such(base: Path, engine: docker.DockerClient) -> None:
+    remover = Remover(base, f"unix://{SOCKET}")
+    try:
+        project_id = remover.ask("create")
+        plant(base, project_id, base)
+        assert remover.ask(f"watch {project_id}") == "at work, then gone"
+    finally:
+        remover.close()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cognition_jupyter.exceptions import FilesRemain, NotFound, StorageFull
-from cognition_jupyter.projects import trash
+from cognition_jupyter.exceptions import Conflict, FilesRemain, NotFound, StorageFull
 
+from ..memory.snapshot_support import mounted
 from .life import Life
 
 
@@ -23,48 +23,37 @@ def life() -> Iterator[Life]:
     made.close()
 
 
-def test_a_project_that_is_back_at_once_keeps_what_is_in_ram(
-    life: Life, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another server may restore it as soon as it is in the trash."""
+def test_a_project_that_is_back_at_once_keeps_what_is_in_ram(life: Life) -> None:
+    """Another server may restore it as soon as it is in the trash, before its RAM is freed."""
     project_id = life.create()
-    put = life.store.trash.put
-
-    async def put_and_restore(*args: Any) -> Any:
-        moved = await put(*args)
-        await life.cognition.removal.restore(project_id)
-        await life.cognition.memories.put(project_id, "/memories/hot/a", b"new")
-        return moved
-
-    monkeypatch.setattr(life.store.trash, "put", put_and_restore)
-    life.run(life.cognition.removal.trash(project_id))
-    assert life.place(project_id) == "root"
+    life.run(life.cognition.memories.put(project_id, "/memories/hot/a", b"new"))
+    assert life.run(life.cognition.hot.forget(project_id)) is False
     assert (life.cognition.ram.hot(project_id) / "a").read_bytes() == b"new"
+    life.run(life.store.trash.put(project_id))
+    assert life.run(life.cognition.hot.forget(project_id)) is True
+    assert not life.cognition.ram.hot(project_id).exists()
 
 
-def test_a_removal_that_leaves_files_is_told_all_the_same(
-    life: Life, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_removal_that_leaves_files_is_told_all_the_same(life: Life) -> None:
+    """A directory on which another file system is mounted can't be removed, even by root."""
     project_id = life.create()
     life.run(life.cognition.hot.ensure(project_id))
+    with mounted("size=1m", at=life.store.paths(project_id).repo / "busy"):
+        with pytest.raises(FilesRemain) as caught:
+            life.run(life.cognition.removal.delete(project_id))
+        (deleted,) = life.events("project", "deleted", project_id)
+        assert deleted.data["reason"] == "client"
+        assert project_id not in life.run(life.cognition.hot.in_ram())
+        assert caught.value.place.exists()
+        life.check()
+        assert caught.value.place.exists()
+    life.check()  # tried again
+    assert life.place(project_id) == "gone"
 
-    def refuse(path: object) -> None:
-        raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(trash, "remove_tree", refuse)
-    monkeypatch.setattr("cognition_jupyter.maintenance.remains.remove_tree", refuse)
-    with pytest.raises(FilesRemain):
-        life.run(life.cognition.removal.delete(project_id))
-    (deleted,) = life.events("project", "deleted", project_id)
-    assert deleted.data["reason"] == "client"
-    assert project_id not in life.run(life.cognition.hot.in_ram())
-
-
-def test_who_asks_for_memory_makes_no_project(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look whether it is there and the next step it may have gone to the trash."""
+def test_who_asks_for_memory_makes_no_project(life: Life) -> None:
     project_id = life.create()
     life.run(life.cognition.removal.trash(project_id))
-    monkeypatch.setattr(Path, "is_dir", lambda path: True)
     with pytest.raises(NotFound):
         life.cognition.hot.of(project_id)
     assert life.place(project_id) == "trash"
@@ -84,23 +73,34 @@ def test_a_trash_that_was_removed_by_hand_is_made_again(life: Life) -> None:
     assert life.place(kept) == "gone"
 
 
-def test_on_a_full_disk_it_is_said_what_needs_no_room(
-    life: Life, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project_id, trashed = life.create(), life.create()
-    life.run(life.cognition.removal.trash(trashed))
+def test_on_a_full_disk_it_is_said_what_needs_no_room() -> None:
+    with mounted("size=4m") as disk:
+        life = Life(disk / "root")
+        try:
+            project_id, trashed = life.create(), life.create()
+            life.run(life.cognition.removal.trash(trashed))
+            fill_up(disk)
+            with pytest.raises(StorageFull, match="permanent=true"):
+                life.run(life.cognition.removal.trash(project_id))
+            with pytest.raises(StorageFull, match="stays in the trash"):
+                life.run(life.cognition.removal.restore(trashed))
+            assert (life.place(project_id), life.place(trashed)) == ("root", "trash")
+            life.run(life.cognition.removal.delete(project_id))
+            assert life.place(project_id) == "gone"
+        finally:
+            life.close()
 
-    def full(*args: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("cognition_jupyter.projects.metadata.write_durably", full)
-    with pytest.raises(StorageFull, match="permanent=true"):
-        life.run(life.cognition.removal.trash(project_id))
-    with pytest.raises(StorageFull, match="stays in the trash"):
-        life.run(life.cognition.removal.restore(trashed))
-    assert (life.place(project_id), life.place(trashed)) == ("root", "trash")
-    life.run(life.cognition.removal.delete(project_id))
-    assert life.place(project_id) == "gone"
+def fill_up(disk: Path) -> None:
+    """Leave not a byte of it."""
+    with (disk / "filler").open("wb", buffering=0) as file:
+        size = 1 << 16
+        while size:
+            try:
+                file.write(bytes(size))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+                size //= 2
 
 
 def test_a_copy_among_the_projects_keeps_nothing_in_the_trash(life: Life) -> None:
@@ -116,15 +116,16 @@ def test_a_copy_among_the_projects_keeps_nothing_in_the_trash(life: Life) -> Non
     assert (life.cognition.ram.hot(project_id) / "a").read_bytes() == b"of the copy"
 
 
-def test_two_that_delete_at_once(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other one may be quicker just before the lock in the project's folder is opened."""
-    project_id = life.create()
-    life.run(life.cognition.hot.ensure(project_id))
+def test_some_that_delete_at_once(life: Life) -> None:
+    """The others may be quicker at any moment: just before a lock in its folder is opened, too."""
 
-    async def too_late(project_id: str) -> bool:
-        await life.store.trash.put(project_id)
-        raise FileNotFoundError(2, "No such file or directory")
+    async def delete(project_id: str) -> None:
+        await life.cognition.hot.ensure(project_id)
+        trash = life.cognition.removal.trash
+        found = await asyncio.gather(*(trash(project_id) for _ in range(4)), return_exceptions=True)
+        assert found.count(True) == 1, found
+        for late in found:
+            assert late is True or isinstance(late, (NotFound, Conflict)), late
 
-    monkeypatch.setattr(life.cognition.hot, "release", too_late)
-    with pytest.raises(NotFound):
-        life.run(life.cognition.removal.trash(project_id))
+    for _ in range(30):
+        life.run(delete(life.create()))

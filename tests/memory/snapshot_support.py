@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import stat
@@ -44,18 +45,24 @@ def hot_memory(user: tuple[int, int] | None = None) -> Iterator[HotMemory]:
 
 
 @contextmanager
-def mounted(options: str, kind: str = "tmpfs") -> Iterator[Path]:
-    """A small file system of its own; skips the test where none can be mounted."""
-    point = Path(tempfile.mkdtemp(prefix="cgn-mount"))
-    call = ["mount", "-t", kind, "-o", options, kind, str(point)]
+def mounted(options: str, kind: str = "tmpfs", at: Path | None = None) -> Iterator[Path]:
+    """A small file system of its own; skips the test where none can be mounted.
+
+    With `at`, there: who moves what is above it moves it along.
+    """
+    point = at or Path(tempfile.mkdtemp(prefix="cgn-mount"))
+    point.mkdir(exist_ok=True)
+    name = f"cgn-{secrets.token_hex(4)}"
+    call = ["mount", "-t", kind, "-o", options, name, str(point)]
     if shutil.which("mount") is None or subprocess.run(call, capture_output=True).returncode:
         point.rmdir()
         pytest.skip("a small file system can't be mounted here (that needs root)")
     try:
         yield point
     finally:
-        subprocess.run(["umount", str(point)], check=True)
-        point.rmdir()
+        subprocess.run(["umount", name], check=True)  # wherever it is now
+        if at is None:
+            point.rmdir()
 
 
 def wipe(hot: HotMemory) -> None:
