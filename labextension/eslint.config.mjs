@@ -20,7 +20,10 @@ export default defineConfig(
       // Slots of signals; `jupyter/require-signal-this-arg` looks after them.
       '@typescript-eslint/unbound-method': 'off',
       // The sidebar needs the panel, which is small, at the start.
-      'jupyter/prefer-lazy-imports': ['warn', { ignoreImports: ['./panel'] }],
+      'jupyter/prefer-lazy-imports': [
+        'warn',
+        { ignoreImports: ['../model/projects', '../panel/panel'] }
+      ],
       curly: 'error',
       eqeqeq: 'error'
     }

@@ -3,9 +3,9 @@ import { SidePanel, ToolbarButton, refreshIcon } from '@jupyterlab/ui-components
 import type { Message } from '@lumino/messaging';
 import { Panel } from '@lumino/widgets';
 
-import { projectsIcon } from './icon';
+import { projectsIcon } from '../icons';
+import type { ProjectsModel } from '../model/projects';
 import { ProjectListView } from './list';
-import type { ProjectsModel } from './model';
 
 /** The sidebar panel: a toolbar above the list of projects. */
 export class ProjectsPanel extends SidePanel {

@@ -1,11 +1,10 @@
-import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { VDomRenderer } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import type { IProject, IProjectList } from './api';
-import { NotEnabledError, UnexpectedAnswerError } from './api';
-import type { ProjectsModel } from './model';
+import { describe } from '../failure';
+import type { ProjectsModel } from '../model/projects';
+import type { IProject, IProjectList } from '../server/projects';
 
 /** The scrolling part of the panel. */
 export class ProjectListView extends VDomRenderer<ProjectsModel> {
@@ -26,7 +25,7 @@ export class ProjectListView extends VDomRenderer<ProjectsModel> {
       <>
         {error && (
           <p role="alert" className="jp-CognitionProjects-error">
-            {this._describe(error)}
+            {describe(error, this._trans)}
           </p>
         )}
         {list && (list.total === 0 ? this._renderNone() : this._renderAll(list))}
@@ -109,21 +108,6 @@ export class ProjectListView extends VDomRenderer<ProjectsModel> {
         )}
       </button>
     );
-  }
-
-  private _describe(error: Error): string {
-    if (error instanceof NotEnabledError) {
-      return this._trans.__(
-        'The server extension cognition_jupyter is not enabled: run `jupyter server extension enable cognition_jupyter` and restart.'
-      );
-    }
-    if (error instanceof UnexpectedAnswerError) {
-      return this._trans.__("The server's answer is not a list of projects.");
-    }
-    if (error instanceof ServerConnection.NetworkError) {
-      return this._trans.__('The server can not be reached.');
-    }
-    return error.message;
   }
 
   private readonly _trans: TranslationBundle;

@@ -1,18 +1,22 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
-import type { Event } from '@jupyterlab/services';
 import { ServerConnection } from '@jupyterlab/services';
-import { Stream } from '@lumino/signaling';
 
-import { NotEnabledError, UnexpectedAnswerError } from '../api';
-import { SESSION_SCHEMA, SessionEvents } from '../events';
-import { ProjectsModel } from '../model';
+import { ProjectsModel } from '../model/projects';
+import { UnexpectedAnswerError } from '../server/check';
+import { ServerEvents } from '../server/events';
+import { NotEnabledError } from '../server/request';
+import { connection, json, Socket } from './support';
 
 const PROJECT = {
   project_id: 'my-api-a7b3c2d1',
   user_prefix: 'my-api',
   description: 'Payments',
+  tags: ['work'],
   active_sessions: 2,
   status: 'active',
+  pinned: true,
+  cleanup_at: '2026-12-24T12:00:00.000000Z',
+  last_accessed: '2026-11-24T12:00:00.000000Z',
   contents_path: 'workspaces/my-api-a7b3c2d1/repo'
 };
 
@@ -25,29 +29,20 @@ const BROKEN = {
   contents_path: null
 };
 
-/** Real connection settings, but `answer` stands for the network. */
-function connection(
-  answer: (url: string) => Response | Promise<Response>
-): ServerConnection.ISettings {
-  return ServerConnection.makeSettings({
-    baseUrl: 'http://localhost:8888/user/ada/',
-    fetch: async request => answer((request as Request).url)
-  });
-}
-
-function json(body: unknown, status = 200): Response {
-  return new Response(JSON.stringify(body), { status });
-}
-
 async function refreshed(
   answer: (url: string) => Response | Promise<Response>
 ): Promise<ProjectsModel> {
-  const model = new ProjectsModel(connection(answer));
+  const settings = connection(answer);
+  const model = new ProjectsModel(settings, new ServerEvents(settings));
   await model.refresh();
   return model;
 }
 
 describe('ProjectsModel', () => {
+  afterEach(() => {
+    Socket.made = [];
+  });
+
   it('asks below the base URL and keeps what the panel shows', async () => {
     const urls: string[] = [];
     const model = await refreshed(url => {
@@ -60,15 +55,31 @@ describe('ProjectsModel', () => {
       projects: [
         {
           id: 'my-api-a7b3c2d1',
+          prefix: 'my-api',
           description: 'Payments',
+          tags: ['work'],
           activeSessions: 2,
+          status: 'active',
+          pinned: true,
+          cleanupAt: '2026-12-24T12:00:00.000000Z',
+          lastAccessed: '2026-11-24T12:00:00.000000Z',
+          diskBytes: null,
+          memoryBytes: null,
           contentsPath: 'workspaces/my-api-a7b3c2d1/repo',
           brokenReason: null
         },
         {
           id: 'old-00000000',
+          prefix: '',
           description: '',
+          tags: [],
           activeSessions: 0,
+          status: 'broken',
+          pinned: false,
+          cleanupAt: null,
+          lastAccessed: null,
+          diskBytes: null,
+          memoryBytes: null,
           contentsPath: null,
           brokenReason: 'Its metadata is not JSON.'
         }
@@ -124,9 +135,10 @@ describe('ProjectsModel', () => {
 
   it('drops an answer that a later one has overtaken', async () => {
     const waiting: ((response: Response) => void)[] = [];
-    const model = new ProjectsModel(
-      connection(() => new Promise(resolve => waiting.push(resolve)))
+    const settings = connection(
+      () => new Promise(resolve => waiting.push(resolve))
     );
+    const model = new ProjectsModel(settings, new ServerEvents(settings));
     const changes = jest.fn();
     model.stateChanged.connect(changes);
     const refreshes = [model.refresh(), model.refresh()];
@@ -137,50 +149,31 @@ describe('ProjectsModel', () => {
     expect(changes).toHaveBeenCalledTimes(1);
     model.dispose();
   });
+
+  it('follows the events of the server, a burst as one, and only what lists show', async () => {
+    const asked = jest.fn();
+    const settings = connection(() => {
+      asked();
+      return json({ projects: [], total: 0 });
+    });
+    const model = new ProjectsModel(settings, new ServerEvents(settings), 10);
+    const socket = await Socket.last();
+    socket.happens('progress', { action: 'clone' });
+    await settled();
+    expect(asked).not.toHaveBeenCalled();
+    socket.happens('session', { action: 'ended' });
+    socket.happens('session', { action: 'started' });
+    await settled();
+    expect(asked).toHaveBeenCalledTimes(1);
+    socket.open();
+    await settled();
+    expect(asked).toHaveBeenCalledTimes(2);
+    model.dispose();
+    socket.happens('session', { action: 'ended' });
+    await settled();
+    expect(asked).toHaveBeenCalledTimes(2);
+  });
 });
 
-describe('SessionEvents', () => {
-  const stream = new Stream<Event.IManager, Event.Emission>(
-    {} as Event.IManager
-  );
-  const onChanged = jest.fn();
-  const onFailed = jest.fn();
-
-  function listen(): SessionEvents {
-    const events = { stream } as unknown as Event.IManager;
-    return new SessionEvents({ events, onChanged, onFailed, delay: 10 });
-  }
-
-  const settled = (): Promise<void> =>
-    new Promise(resolve => setTimeout(resolve, 50));
-
-  afterEach(() => {
-    jest.resetAllMocks();
-  });
-
-  it('reports a burst of events as one change', async () => {
-    const listener = listen();
-    stream.emit({ schema_id: SESSION_SCHEMA, action: 'ended' });
-    stream.emit({ schema_id: SESSION_SCHEMA, action: 'started' });
-    stream.emit({ schema_id: 'https://example.org/other', action: 'failed' });
-    await settled();
-    expect(onChanged).toHaveBeenCalledTimes(1);
-    expect(onFailed).not.toHaveBeenCalled();
-    listener.dispose();
-  });
-
-  it('reports why a session failed, until it is disposed', async () => {
-    const failure = {
-      schema_id: SESSION_SCHEMA,
-      action: 'failed',
-      message: 'There is no Docker engine.'
-    };
-    const listener = listen();
-    stream.emit(failure);
-    listener.dispose();
-    stream.emit(failure);
-    await settled();
-    expect(onFailed.mock.calls).toEqual([['There is no Docker engine.']]);
-    expect(onChanged).not.toHaveBeenCalled();
-  });
-});
+const settled = (): Promise<void> =>
+  new Promise(resolve => setTimeout(resolve, 50));

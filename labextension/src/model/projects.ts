@@ -1,15 +1,28 @@
 import type { ServerConnection } from '@jupyterlab/services';
 import type { VDomRenderer } from '@jupyterlab/ui-components';
+import { Debouncer } from '@lumino/polling';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-import type { IProjectList } from './api';
-import { listProjects } from './api';
+import type { IServerEvent, ServerEvents } from '../server/events';
+import type { IProjectList } from '../server/projects';
+import { listProjects } from '../server/projects';
 
-/** What the panel knows; views render it again at each `stateChanged`. */
+/** Events that change no list. */
+const NOT_LISTED = ['progress', 'reconcile'];
+
+/** The projects as the server has them; views render it again at each `stateChanged`. */
 export class ProjectsModel implements VDomRenderer.IModel {
-  constructor(settings: ServerConnection.ISettings) {
+  constructor(
+    settings: ServerConnection.ISettings,
+    events: ServerEvents,
+    delay = 250
+  ) {
     this._settings = settings;
+    // One start or stop of a kernel can come as several events.
+    this._changed = new Debouncer(() => this.refresh(), delay);
+    events.happened.connect(this._onEvent, this);
+    events.connected.connect(this._onConnected, this);
   }
 
   get stateChanged(): ISignal<this, void> {
@@ -32,6 +45,7 @@ export class ProjectsModel implements VDomRenderer.IModel {
 
   dispose(): void {
     this._isDisposed = true;
+    this._changed.dispose();
     Signal.clearData(this);
   }
 
@@ -54,7 +68,18 @@ export class ProjectsModel implements VDomRenderer.IModel {
     this._stateChanged.emit();
   }
 
+  private _onEvent(_: ServerEvents, event: IServerEvent): void {
+    if (!NOT_LISTED.includes(event.noun)) {
+      void this._changed.invoke();
+    }
+  }
+
+  private _onConnected(): void {
+    void this._changed.invoke();
+  }
+
   private readonly _settings: ServerConnection.ISettings;
+  private readonly _changed: Debouncer;
   private readonly _stateChanged = new Signal<this, void>(this);
   private _list: IProjectList | null = null;
   private _error: Error | null = null;
