@@ -20,7 +20,7 @@ LAYERS = [
     ["memory", "runtimes", "image"],
     ["kernels", "archive"],
     ["sessions", "maintenance"],
-    ["core", "metrics"],
+    ["core", "metrics", "doctor"],
     ["kernels.provisioner", "isolated", "cli"],
     ["handlers"],
     ["app"],

@@ -7,6 +7,7 @@ from typing import Any
 from .archive import Export, Import
 from .base import Command
 from .cleanup import CleanupCommand
+from .doctor import DoctorCommand
 from .image import Image
 from .memory import Memory
 
@@ -21,6 +22,7 @@ class CognitionCommand(Command):
         "import": (Import, "Make a project from such a file."),
         "image": (Image, "Build the session image."),
         "cleanup": (CleanupCommand, "Do a round of cleanup now, or say what it would do."),
+        "doctor": (DoctorCommand, "Say what is wrong, and what can be done about it."),
         "memory": (Memory, "Look at the memory of a project, and go back to a snapshot."),
     }
 

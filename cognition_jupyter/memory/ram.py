@@ -21,6 +21,7 @@ from ..projects.tree import remove_tree
 
 # sun_path of sockaddr_un, with its closing NUL: unix(7).
 SOCKET_PATH_BYTES = 107
+SHM = Path("/dev/shm")
 _RAM = ("tmpfs", "ramfs")
 _OWNER_EXAMPLE = "0" * 16
 _TRACE = re.compile(r"\.([^.]+)\.(?:json|new|old)")  # see snapshots/marker.py
@@ -49,13 +50,12 @@ class RamDirectories(LoggingConfigurable):
         """Raise RootRefused when the directories can't be made there."""
         super().__init__(**kwargs)
         self._user = user
-        chosen = Path(self.hot_root).expanduser() if self.hot_root else _default_hot_root()
-        self.base = chosen.absolute() / root.uuid
+        self.base = hot_root_of(self.hot_root) / root.uuid
         self._sessions = self.base / ".s"
         self._check_length()
         for path in (self.base.parent, self.base, self._sessions):
             _private_directory(path)
-        self.kind = "ram" if file_system(self.base) in _RAM else "disk"
+        self.kind = "ram" if is_ram(self.base) else "disk"
 
     def _check_length(self) -> None:
         """Every session's socket path has the same length: better known now than at the first."""
@@ -73,7 +73,7 @@ class RamDirectories(LoggingConfigurable):
 
     def marker(self, project_id: str) -> Path:
         """The file that says whether the project's hot memory is whole; outside of it."""
-        return self.base / f".{check_project_id(project_id)}.json"
+        return marker_in(self.base, project_id)
 
     def projects(self) -> list[str]:
         """Projects that have hot memory here."""
@@ -151,10 +151,22 @@ class RamDirectories(LoggingConfigurable):
             os.chown(path, *self._user, follow_symlinks=False)
 
 
-def _default_hot_root() -> Path:
-    shm = Path("/dev/shm")
-    in_ram = file_system(shm) in _RAM and os.access(shm, os.W_OK)
-    return (shm if in_ram else Path(tempfile.gettempdir())) / f"cognition-{os.geteuid()}"
+def hot_root_of(configured: str) -> Path:
+    """The directory that `RamDirectories.hot_root` stands for: itself, or the default."""
+    if configured:
+        return Path(configured).expanduser().absolute()
+    in_ram = is_ram(SHM) and os.access(SHM, os.W_OK)
+    return (SHM if in_ram else Path(tempfile.gettempdir())) / f"cognition-{os.geteuid()}"
+
+
+def marker_in(base: Path, project_id: str) -> Path:
+    """The file below `base` that says whether the project's hot memory is whole."""
+    return base / f".{check_project_id(project_id)}.json"
+
+
+def is_ram(path: Path) -> bool:
+    """Whether what is written there stays in RAM."""
+    return file_system(path) in _RAM
 
 
 def file_system(path: Path) -> str:

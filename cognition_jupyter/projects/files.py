@@ -156,6 +156,21 @@ def try_lock(path: Path) -> int | None:
             raise
 
 
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock file `path`, found out without a trace. Raises OSError."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 def unlock(path: Path, fd: int) -> None:
     """Remove a lock file that we hold and let go of it."""
     try:

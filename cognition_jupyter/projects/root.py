@@ -16,6 +16,7 @@ from pathlib import Path
 from ..exceptions import RootRefused
 from .files import (
     fsync_directory,
+    is_locked,
     locked,
     read_bounded,
     remove_temporary_files,
@@ -54,6 +55,38 @@ def is_marked_root(directory: Path) -> bool:
 
 def _is_trusted(status: os.stat_result) -> bool:
     return status.st_uid in (os.geteuid(), 0)
+
+
+def read_marker(root: Path) -> dict[str, object]:
+    """What the marker of the root `root` says: uuid, version, runtime.
+
+    Raises RootRefused for one that can't be trusted, FileNotFoundError, OSError.
+    """
+    path = root / MARKER
+    try:
+        marker = json.loads(read_bounded(path, MAX_MARKER_BYTES))
+        version, root_uuid = marker["version"], marker["uuid"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise RootRefused(f"{path} can't be read; restore it or move it away.") from None
+    if not _is_trusted(os.stat(path, follow_symlinks=False)):
+        raise RootRefused(f"{path} belongs to another user.")
+    if version != FORMAT_VERSION:
+        raise RootRefused(
+            f"{root} has format version {str(version)[:40]}; this release knows {FORMAT_VERSION}."
+        )
+    if not isinstance(root_uuid, str) or not _UUID.fullmatch(root_uuid):
+        raise RootRefused(f"{path} holds no uuid of 32 hexadecimal digits.")
+    return dict(marker)
+
+
+def owner_holds_lock(root: Path, owner_id: str) -> bool:
+    """Whether the process that registered as `owner_id` lives, found out without a trace.
+
+    `Root.owner_is_alive` also removes the lock file of one that does not. Raises OSError.
+    """
+    if not _OWNER.fullmatch(owner_id):
+        return False
+    return is_locked(root / ".cognition" / "owners" / f"{owner_id}.lock")
 
 
 @dataclass(frozen=True)
@@ -106,22 +139,7 @@ class Root:
         return str(marker["uuid"])
 
     def _read_marker(self) -> dict[str, object]:
-        path = self.path / MARKER
-        try:
-            marker = json.loads(read_bounded(path, MAX_MARKER_BYTES))
-            version, root_uuid = marker["version"], marker["uuid"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise RootRefused(f"{path} can't be read; restore it or move it away.") from None
-        if not _is_trusted(os.stat(path, follow_symlinks=False)):
-            raise RootRefused(f"{path} belongs to another user.")
-        if version != FORMAT_VERSION:
-            raise RootRefused(
-                f"{self.path} has format version {str(version)[:40]}; this release knows "
-                f"{FORMAT_VERSION}."
-            )
-        if not isinstance(root_uuid, str) or not _UUID.fullmatch(root_uuid):
-            raise RootRefused(f"{path} holds no uuid of 32 hexadecimal digits.")
-        return dict(marker)
+        return read_marker(self.path)
 
     def _check_locks_work(self) -> None:
         """Some network file systems accept a lock and hold nobody off: refuse those.

@@ -127,6 +127,18 @@ class DockerRuntime(Runtime):
             return Health(self.name, False, True, error.message)
         return Health(self.name, True, True, f"Docker engine {version}")
 
+    async def has_image(self, image: str) -> bool:
+        """Whether the engine has the image. Raises RuntimeUnavailable."""
+
+        def look() -> bool:
+            try:
+                self._engine.client().inspect_image(image)  # type: ignore[no-untyped-call]
+            except DockerNotFound:
+                return False
+            return True
+
+        return await self._engine.ask(look)
+
     # -- start -----------------------------------------------------------------------------
 
     async def start(self, spec: ContainerSpec) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..exceptions import RuntimeUnavailable
 from ..projects.files import in_thread
 from ..projects.tree import remove_tree
-from .base import WORKSPACE, ContainerSpec, Exit, Mount, Runtime
+from .base import HOT, WORKSPACE, ContainerSpec, Exit, Mount, Runtime
 
 _CODE = "mounts_unusable"
 
@@ -50,6 +50,64 @@ async def check_mounts(
             await runtime.remove(container_id)
     finally:
         await _remove(place)
+
+
+_SEEN = "is seen", "is another directory", "belongs to another user"
+
+
+async def check_sources(
+    runtime: Runtime, directories: tuple[Path, Path], user: tuple[int, int], image: str
+) -> None:
+    """See whether a container of `runtime` is given these very directories. Writes nothing.
+
+    Raises RuntimeUnavailable that says which is not the one that we see, or belongs to somebody
+    else there.
+    """
+    sources = dict(zip((WORKSPACE, HOT), directories, strict=True))
+    looks = [
+        f"look {target} {await in_thread(_identity)(source)} {10 * number}"
+        for number, (target, source) in enumerate(sources.items(), 1)
+    ]
+    function = (
+        'look() { [ "$(stat -c %d:%i $1)" = $2 ] || exit $(($4 + 1)); '
+        '[ "$(stat -c %u $1)" = $3 ] || exit $(($4 + 2)); }'
+    )
+    container_id = await runtime.start(
+        ContainerSpec(
+            root_uuid=runtime.root_uuid,
+            owner="doctor",
+            project_id="probe-00000000",
+            session_id="doctor",
+            command=("sh", "-c", "; ".join([function, *looks])),
+            environment={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+            working_directory="/",
+            mounts=tuple(Mount(source, target, True) for target, source in sources.items()),
+            network_mode="OFF",
+            user=user,
+            image=image,
+        )
+    )
+    try:
+        ended = await runtime.wait(container_id)
+    finally:
+        await runtime.remove(container_id)
+    if ended is None:
+        raise RuntimeUnavailable(f"A container of {runtime.name} did not end in time.", _CODE)
+    which, what = divmod(ended.code, 10)
+    if ended.code and which in (1, 2) and what in (1, 2):
+        raise RuntimeUnavailable(
+            f"In a container of {runtime.name}, {directories[which - 1]} {_SEEN[what]}.", _CODE
+        )
+    if ended.code:
+        raise RuntimeUnavailable(
+            f"A container of {runtime.name} could not look at its mounts: {ended.detail}", _CODE
+        )
+
+
+def _identity(directory: Path) -> str:
+    """Device, inode and owner: the same from everywhere on one machine."""
+    status = os.stat(directory)
+    return f"{status.st_dev}:{status.st_ino} {status.st_uid}"
 
 
 @in_thread
