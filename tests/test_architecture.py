@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "cognition_jupyter"
 LAYERS = [
     ["__init__", "exceptions", "environment"],
     ["models"],
-    ["events"],
+    ["events", "client"],
     ["audit"],
     ["projects"],
     ["memory", "runtimes", "image"],
@@ -80,8 +80,8 @@ def test_imports_point_one_way(name: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "path"), [*modules()], ids=lambda value: str(value)[-40:])
-def test_only_handlers_and_app_know_the_web(name: str, path: Path) -> None:
-    if name.split(".")[0] in ("handlers", "app", "isolated", "__init__"):
+def test_only_handlers_app_and_client_know_the_web(name: str, path: Path) -> None:
+    if name.split(".")[0] in ("handlers", "app", "isolated", "client", "__init__"):
         return
     found = [i for i in imports(name, path) if i.startswith(WEB)]
     assert not found, f"{name} imports {found}"
