@@ -13,7 +13,7 @@ from ..exceptions import CognitionError, Conflict
 from .changes import WorkspaceChanges, changed
 from .kernel import SessionKernel
 from .responders.base import Responder
-from .responders.code import CodeResponder, count_tests
+from .responders.code import CodeResponder, count_tests, shortened
 from .stream import SessionStream
 
 QUEUED = 32  # messages that may wait while one is answered
@@ -151,4 +151,6 @@ class Conversation:
             return
         if self._responder is None:
             self._responder = await self._make_responder()
+        if not self._responder.repeats_message:
+            await turn.emit("user_message", content=shortened(content))
         await self._responder.respond(content, turn)

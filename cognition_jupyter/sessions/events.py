@@ -20,6 +20,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
         "last_seq",
     ),
     "agent_ready": ("session_id",),
+    "user_message": ("session_id", "content"),
     "tool_start": ("session_id", "tool", "input"),
     "tool_output": ("session_id", "tool", "stream", "chunk"),
     "tool_end": ("session_id", "tool", "exit_code", "artifacts"),

@@ -61,6 +61,7 @@ def test_work_in_one_session_and_memory_in_the_next(agents: Server, model: Model
             says("All done, and remembered."),
         ]
         events = socket.run(session_id, "Write a test.", "user_msg")
+        assert (events[0]["event"], events[0]["content"]) == ("user_message", "Write a test.")
         assert not of(events, "error"), of(events, "error")
         assert [e["exit_code"] for e in of(events, "tool_end")] == [0] * 6
         assert of(events, "tests_finished")[0]["summary"].startswith("1 passed")
@@ -71,6 +72,7 @@ def test_work_in_one_session_and_memory_in_the_next(agents: Server, model: Model
         model.script = [{"status": 401}, says("Better.")]
         events = socket.run(session_id, "Again.", "user_msg")
         assert [(e["event"], e.get("code")) for e in events] == [
+            ("user_message", None),
             ("error", "model_failed"),
             ("done", None),
         ]
@@ -126,6 +128,7 @@ def test_a_model_that_is_not_allowed(agents: Server) -> None:
         session_id = socket.create(project_id=project_id)["session_id"]
         events = socket.run(session_id, "Hello", "user_msg")
         assert [(e["event"], e.get("code")) for e in events] == [
+            ("user_message", None),
             ("error", "agent_model_not_allowed"),
             ("done", None),
         ]

@@ -79,6 +79,9 @@ class Responder(ABC):
     Made in a thread with its context and, as traitlets' configurables are, a `parent`.
     """
 
+    #: Whether its own events say what it was asked; otherwise a `user_message` comes before them.
+    repeats_message = False
+
     @abstractmethod
     def __init__(self, context: ResponderContext, parent: Any = None) -> None:
         """Raises CognitionError when it can't work here."""

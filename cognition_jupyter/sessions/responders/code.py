@@ -15,7 +15,7 @@ TOOL = "python"
 CHUNK = 1 << 16  # characters of one `tool_output`
 OUTPUT_CHARACTERS = 10_000_000  # of one run that are kept
 ARTIFACT_CHARACTERS = 4_000_000  # of all rich outputs of one run, as JSON
-INPUT_CHARACTERS = 65_536  # of the code that are told again
+INPUT_CHARACTERS = 65_536  # of code and messages that are told again
 _PATIENCE = 10.0  # seconds that a kernel may take to be interrupted
 _TAIL = 4096
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -28,6 +28,9 @@ _COUNT = re.compile(r"(?<!\d)(\d{1,7}) (passed|failed|errors?|xfailed|xpassed)")
 
 class CodeResponder(Responder):
     """Runs messages one after the other, as cells of a notebook."""
+
+    #: `tool_start` has the code.
+    repeats_message = True
 
     def __init__(self, context: ResponderContext, parent: object = None) -> None:
         self._kernel = context.kernel
@@ -64,7 +67,7 @@ class _Run:
 
     async def follow(self, code: str, kernel: Any) -> None:
         """Run the code and tell all of it."""
-        await self._turn.emit("tool_start", tool=TOOL, input=_told(code))
+        await self._turn.emit("tool_start", tool=TOOL, input=shortened(code))
         exit_code = 1
         async for message in kernel.execute(code):
             kind, content = message["msg_type"], message["content"]
@@ -177,7 +180,8 @@ def _cost(key: str | int, text: str | None) -> int:
     return len(text) + (len(key) if isinstance(key, str) else 0)
 
 
-def _told(code: str) -> str:
+def shortened(code: str) -> str:
+    """The beginning of a message or of code, and how much more there was."""
     more = len(code) - INPUT_CHARACTERS
     return code if more <= 0 else f"{code[:INPUT_CHARACTERS]}\n[… {more} characters more]"
 

@@ -175,21 +175,17 @@ describe('Conversation', () => {
     ]);
   });
 
-  it('works while a message of its own waits', () => {
+  it('works from the question to the end of its turn', () => {
     const model = new Conversation();
-    model.say('first');
-    model.say('second');
-    model.push({ seq: 1, ...start('first') });
-    model.push({ seq: 2, ...end(0) });
-    model.push({ seq: 3, event: 'done' });
+    model.push({ seq: 1, event: 'user_message', content: 'Why?' });
     expect(model.isWorking).toBe(true);
     model.push({ event: 'error', code: 'busy', message: 'Wait.' });
+    expect(model.isWorking).toBe(true);
+    model.push({ seq: 2, event: 'done' });
     expect(model.isWorking).toBe(false);
-    expect(model.entries.map(({ kind }) => kind)).toEqual([
-      'user',
-      'user',
-      'tool',
-      'notice'
+    expect(model.entries).toMatchObject([
+      { kind: 'user', content: 'Why?' },
+      { kind: 'notice', code: 'busy' }
     ]);
   });
 

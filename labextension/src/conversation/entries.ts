@@ -9,7 +9,7 @@ interface IBase {
   readonly time: string;
 }
 
-/** What the user said here. Journals do not have it; code is the input of its tool. */
+/** What a user said; code that is run is not said, but the input of its tool. */
 export interface IUserEntry extends IBase {
   readonly kind: 'user';
   readonly content: string;

@@ -26,9 +26,6 @@ export interface ILimits {
 
 const LIMITS: ILimits = { entries: 2000, characters: 16e6, text: 200_000 };
 
-/** Errors that answer a message which gets no turn. */
-const REFUSED = ['busy', 'session_ended', 'invalid_input'];
-
 /**
  * A session as a conversation, made of the events of `/ws` or of a journal, one at a time;
  * docs/websocket.md says what they are. What is not understood is left out. Views render again at
@@ -69,9 +66,9 @@ export class Conversation implements VDomRenderer.IModel {
     return this._isEnded;
   }
 
-  /** Whether a turn runs, or a message sent from here waits for its turn. */
+  /** Whether a turn runs. */
   get isWorking(): boolean {
-    return this._isTurn || this._waiting > 0;
+    return this._isTurn;
   }
 
   get isDisposed(): boolean {
@@ -81,14 +78,6 @@ export class Conversation implements VDomRenderer.IModel {
   dispose(): void {
     this._isDisposed = true;
     Signal.clearData(this);
-  }
-
-  /** Show a message that is sent from here; events do not tell of it. */
-  say(content: string): void {
-    this._waiting += 1;
-    const time = new Date().toISOString();
-    this._entries.add({ kind: 'user', time, content: this._clipped(content) });
-    this._stateChanged.emit();
   }
 
   /** Take an event. One that was there already, by its number, changes nothing. */
@@ -122,9 +111,12 @@ export class Conversation implements VDomRenderer.IModel {
         break;
       case 'session_ended':
         this._isEnded = true;
-        this._waiting = 0;
         this._endTurn();
         this._addNotice('ended', time, text(event.reason));
+        break;
+      case 'user_message':
+        this._isTurn = true;
+        this._entries.add({ kind: 'user', time, content: this._clipped(event.content) });
         break;
       case 'assistant_message':
         this._isTurn = true;
@@ -169,13 +161,9 @@ export class Conversation implements VDomRenderer.IModel {
         this._progress(event, time);
         break;
       case 'error':
-        if (!isNumbered && REFUSED.includes(text(event.code))) {
-          this._waiting = Math.max(0, this._waiting - 1);
-        }
         this._addNotice('error', time, text(event.code), event.message);
         break;
       case 'done':
-        this._waiting = Math.max(0, this._waiting - 1);
         this._endTurn();
         break;
     }
@@ -267,7 +255,6 @@ export class Conversation implements VDomRenderer.IModel {
   private readonly _stateChanged = new Signal<this, void>(this);
   private _session: JSONRecord | null = null;
   private _lastSeq = 0;
-  private _waiting = 0;
   private _isTurn = false;
   private _isEnded = false;
   private _isDisposed = false;
