@@ -1,6 +1,7 @@
 import type { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
+import type { Widget } from '@lumino/widgets';
 
 import type { ProjectsModel } from './model/projects';
 import type { ServerEvents } from './server/events';
@@ -17,4 +18,20 @@ export interface IProjects {
 export const IProjects = new Token<IProjects>(
   'cognition-jupyter:IProjects',
   'The projects of the server, kept up to date.'
+);
+
+/** The panel in the left sidebar, for plugins that have a section in it. */
+export interface IProjectsPanel {
+  /**
+   * Add a section. Its heading is the widget's `title.label`; a `toolbar` of the widget, as
+   * `PanelWithToolbar` has one, is shown in the heading. Sections are ordered by rank; that of
+   * the list of projects is 100.
+   */
+  addSection(widget: Widget, rank: number): void;
+}
+
+/** Provided by the plugin `cognition-jupyter:panel`. */
+export const IProjectsPanel = new Token<IProjectsPanel>(
+  'cognition-jupyter:IProjectsPanel',
+  'The panel in the left sidebar, to which sections can be added.'
 );

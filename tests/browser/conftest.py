@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from ..support.server import TOKEN, Server
@@ -25,6 +26,8 @@ QUIET = [
 ]
 # What a browser says about the machine and not about us.
 NOT_OURS = ("favicon", "net::ERR_INTERNET_DISCONNECTED")
+# Lab's toolbar buttons repeat `aria-pressed` of the button inside on their own element.
+LABS_BUTTONS = ("aria-allowed-attr", "<jp-button")
 
 
 @pytest.fixture(scope="session")
@@ -72,9 +75,35 @@ def open_lab(page: Page, lab: Server, console_errors: list[str]) -> Callable[[],
     def open_page() -> Page:
         page.goto(f"{lab.url}/lab?token={TOKEN}&reset")
         page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+        # The launcher takes the focus when it comes, from whatever was typed into before.
+        page.wait_for_selector(".jp-LauncherCard", timeout=60_000)
         return page
 
     return open_page
+
+
+@pytest.fixture
+def axe(page: Page) -> Callable[..., None]:
+    """`axe(selector)`: what it selects has no serious or critical fault for assistive technology.
+
+    Everything that matches is looked at, and something has to match. `without` names rules that
+    do not count, each with a reason beside the call.
+    """
+
+    def check(selector: str, without: tuple[str, ...] = ()) -> None:
+        assert page.locator(selector).count(), f"nothing matches {selector}"
+        off = {rule: {"enabled": False} for rule in without}
+        results = Axe().run(page, selector, {"resultTypes": ["violations"], "rules": off}).response
+        faults = [
+            f"{fault['id']}: {fault['help']}\n  {node['html'][:300]}\n  {node['failureSummary']}"
+            for fault in results["violations"]
+            for node in fault["nodes"]
+            if fault["impact"] in ("serious", "critical")
+            if (fault["id"], node["html"].partition(" ")[0]) != LABS_BUTTONS
+        ]
+        assert not faults, "\n".join(faults)
+
+    return check
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def new_notebook(page: Page, directory: str) -> None:
 
 
 def test_a_notebook_in_a_project_runs_in_its_container(
-    open_lab: Callable[[], Page], lab: Server, screenshots: Path
+    open_lab: Callable[[], Page], lab: Server, screenshots: Path, axe: Callable[..., None]
 ) -> None:
     project_id = lab.create("my-api", description="Payment service, second try")
     lab.create("notes", description="Notes on the rewrite")
@@ -33,6 +33,7 @@ def test_a_notebook_in_a_project_runs_in_its_container(
     row = page.get_by_role("button", name=project_id)
     expect(row).to_be_visible()
     expect(page.get_by_text("Payment service, second try")).to_be_visible()
+    axe("#cognition-projects")
     row.click()
     new_notebook(page, f"workspaces/{project_id}/repo")
     # Lab drops what is run before the kernel is there.

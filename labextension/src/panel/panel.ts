@@ -1,18 +1,22 @@
 import type { ITranslator } from '@jupyterlab/translation';
 import { SidePanel, ToolbarButton, refreshIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
-import { Panel } from '@lumino/widgets';
+import type { Widget } from '@lumino/widgets';
 
 import { projectsIcon } from '../icons';
 import type { ProjectsModel } from '../model/projects';
+import type { IProjectsPanel } from '../tokens';
 import { ProjectListView } from './list';
 
-/** The sidebar panel: a toolbar above the list of projects. */
-export class ProjectsPanel extends SidePanel {
+/** The rank of the section that lists the projects. */
+const LIST_RANK = 100;
+
+/** The sidebar panel: a toolbar above sections that fold, of which the first lists the projects. */
+export class ProjectsPanel extends SidePanel implements IProjectsPanel {
   constructor(options: ProjectsPanel.IOptions) {
     const { model, open, translator } = options;
     const trans = translator.load('cognition_jupyter');
-    super({ content: new Panel(), translator });
+    super({ translator });
     this._model = model;
     this.id = 'cognition-projects';
     this.addClass('jp-CognitionProjects');
@@ -29,7 +33,16 @@ export class ProjectsPanel extends SidePanel {
         onClick: () => void model.refresh()
       })
     );
-    this.content.addWidget(new ProjectListView(model, trans, open));
+    const list = new ProjectListView(model, trans, open);
+    list.title.label = trans.__('All projects');
+    this.addSection(list, LIST_RANK);
+  }
+
+  addSection(widget: Widget, rank: number): void {
+    const after = this._ranks.findIndex(other => other > rank);
+    const index = after < 0 ? this._ranks.length : after;
+    this._ranks.splice(index, 0, rank);
+    this.insertWidget(index, widget);
   }
 
   /** What was fetched before the panel was hidden may be old. */
@@ -39,6 +52,7 @@ export class ProjectsPanel extends SidePanel {
   }
 
   private readonly _model: ProjectsModel;
+  private readonly _ranks: number[] = [];
 }
 
 /** A namespace for `ProjectsPanel` statics. */

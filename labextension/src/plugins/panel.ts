@@ -6,13 +6,14 @@ import { ILayoutRestorer } from '@jupyterlab/application';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { ProjectsPanel } from '../panel/panel';
-import { IProjects } from '../tokens';
+import { IProjects, IProjectsPanel } from '../tokens';
 
 /** The panel in the left sidebar. */
-export const panelPlugin: JupyterFrontEndPlugin<void> = {
+export const panelPlugin: JupyterFrontEndPlugin<IProjectsPanel> = {
   id: 'cognition-jupyter:panel',
   description: 'Lists the projects of the server in the left sidebar.',
   autoStart: true,
+  provides: IProjectsPanel,
   requires: [IProjects],
   optional: [ILayoutRestorer, ITranslator],
   activate: (
@@ -20,7 +21,7 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     projects: IProjects,
     restorer: ILayoutRestorer | null,
     translator: ITranslator | null
-  ) => {
+  ): IProjectsPanel => {
     const panel = new ProjectsPanel({
       model: projects.model,
       translator: translator ?? nullTranslator,
@@ -30,5 +31,6 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     });
     app.shell.add(panel, 'left', { rank: 300, type: 'Projects' });
     restorer?.add(panel, panel.id);
+    return panel;
   }
 };
