@@ -212,6 +212,8 @@ class Metadata(Stored):
     tags: list[str] = Field(default_factory=list)
     description: str = ""
     pinned: bool = False
+    #: The root, by its uuid, whose user trusts it: nobody else can say so in a copy of the project.
+    trusted_in: str | None = None
     cleanup_after_days: Days | None = None
     extended_until: UtcTime | None = None
     warned_at: UtcTime | None = None
@@ -294,6 +296,12 @@ class ExtendProject(Request):
 
     days: Days | None = None
     pin: bool | None = None
+
+
+class TrustProject(Request):
+    """Body of `POST /api/projects/{id}/trust`."""
+
+    trusted: bool
 
 
 class DuplicateProject(Request):

@@ -222,7 +222,7 @@ class Archives(LoggingConfigurable):
                 for note in report.notes:
                     self.log.warning("Copy of %s: %s", project_id, note)
 
-            made = await self._store.create(new, populate)
+            made = await self._store.create(new, populate, self._store.is_trusted(old))
         data = {"project_id": made.project_id, "origin": "duplicate", "source": project_id}
         self._tell("created", data)
         return made

@@ -7,7 +7,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from ..exceptions import InvalidInput
-from ..models import CreateProject, ExtendProject, PatchProject, parse
+from ..models import CreateProject, ExtendProject, PatchProject, TrustProject, parse
 from .base import CognitionHandler
 
 STATUSES = ("active", "idle", "resumable", "pinned", "trashed", "broken")
@@ -112,6 +112,17 @@ class UnpinHandler(CognitionHandler):
         self.answer(await self.app.projects.extend(project_id, ExtendProject(pin=False)))
 
 
+class TrustHandler(CognitionHandler):
+    """`/api/projects/{id}/trust`."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, project_id: str) -> None:
+        """Trust the project, or no longer."""
+        request = parse(TrustProject, self.json_body())
+        self.answer(await self.app.projects.trust(project_id, request))
+
+
 ROUTES = [
     (r"/api/projects", ProjectsHandler),
     (r"/api/projects/cleanup", CleanupHandler),
@@ -119,4 +130,5 @@ ROUTES = [
     (rf"/api/projects/{ID}/restore", RestoreHandler),
     (rf"/api/projects/{ID}/extend", ExtendHandler),
     (rf"/api/projects/{ID}/unpin", UnpinHandler),
+    (rf"/api/projects/{ID}/trust", TrustHandler),
 ]

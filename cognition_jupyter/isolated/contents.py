@@ -18,10 +18,11 @@ from traitlets import default
 
 from . import operations
 from .checkpoints import ProjectCheckpoints
-from .files import ConfinedFiles, ProjectFilesHandler, refusals
+from .files import ProjectFilesHandler, refusals
+from .trust import ProjectTrust
 
 
-class ProjectContentsManager(ConfinedFiles, AsyncLargeFileManager):  # type: ignore[misc]
+class ProjectContentsManager(ProjectTrust, AsyncLargeFileManager):  # type: ignore[misc]
     """Contents without a way from one project's files into another's, or out of it.
 
     What is in no project is treated as Jupyter does.

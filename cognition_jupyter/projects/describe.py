@@ -17,6 +17,7 @@ def summary(
     now: datetime,
     has_memories: bool,
     contents_path: str | None,
+    trusted: bool,
 ) -> dict[str, Any]:
     """A row of the list of projects."""
     live = len(metadata.live_sessions)
@@ -35,6 +36,7 @@ def summary(
         "pinned": metadata.pinned,
         "has_memories": has_memories,
         "contents_path": contents_path,
+        "trusted": trusted,
     }
 
 
@@ -66,6 +68,7 @@ def broken(entry: Entry) -> dict[str, Any]:
         "pinned": False,
         "has_memories": False,
         "contents_path": None,
+        "trusted": False,
     }
 
 

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from ..models import Metadata, format_time
 
 _RETRY_AFTER = 60.0  # seconds that an index in memory stands in for the file
-_SCHEMA_VERSION = 3  # to be raised when the tables change, or what `Metadata` accepts
+_SCHEMA_VERSION = 4  # to be raised when the tables change, or what `Metadata` accepts
 _SCHEMA = f"""
 BEGIN;
 CREATE TABLE projects (

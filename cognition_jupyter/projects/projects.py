@@ -15,6 +15,7 @@ from ..models import (
     PatchProject,
     ProjectConfig,
     SessionRecord,
+    TrustProject,
 )
 from . import describe
 from .files import in_thread
@@ -71,7 +72,7 @@ class Projects:
             self._git.check(url)
             request = request.model_copy(update={"repo_url": self._git.redact(url)})
             populate = self._clone(url, request.user_prefix, on_progress)
-        created = await self._store.create(request, populate)
+        created = await self._store.create(request, populate, trusted=url is None)
         self._tell("created", {"project_id": created.project_id})
         return await self._details(created)
 
@@ -87,7 +88,7 @@ class Projects:
         async def copy(paths: ProjectPaths, metadata: Metadata) -> None:
             await self._templates.copy(template, paths.repo)
 
-        project_id = (await self._store.create(request, copy)).project_id
+        project_id = (await self._store.create(request, copy, trusted=True)).project_id
         if self.prepare is not None:
             await self.prepare(project_id, template)
         self._tell("created", {"project_id": project_id, "origin": "template", "source": name})
@@ -141,6 +142,7 @@ class Projects:
             now=self._store.now(),
             has_memories=self._store.has_memories(entry.project_id, trashed),
             contents_path=None if trashed else self._contents_path(entry.project_id),
+            trusted=self._store.is_trusted(entry.metadata),
         )
         if trashed:
             row |= describe.trashed(entry.metadata, self._store.trash.deletion_at(entry.metadata))
@@ -220,6 +222,17 @@ class Projects:
                     metadata.last_accessed = self._store.now()  # its date passed meanwhile
 
         return await self._changed(project_id, change, "extended")
+
+    async def trust(self, project_id: str, request: TrustProject) -> dict[str, Any]:
+        """Let what is in the project run in its users' pages, or no longer."""
+
+        def change(metadata: Metadata) -> None:
+            self._store.set_trusted(metadata, request.trusted)
+            metadata.last_accessed = self._store.now()
+
+        return await self._changed(
+            project_id, change, "trusted" if request.trusted else "distrusted"
+        )
 
     async def _changed(
         self, project_id: str, change: Callable[[Metadata], None], action: str

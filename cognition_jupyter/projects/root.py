@@ -53,6 +53,17 @@ def is_marked_root(directory: Path) -> bool:
     return stat.S_ISREG(status.st_mode) and _is_trusted(status)
 
 
+def uuid_of(root: Path) -> str | None:
+    """The uuid of a marked root that was not opened, or None. Waits for the disk."""
+    if not is_marked_root(root):
+        return None
+    try:
+        found = json.loads(read_bounded(root / MARKER, MAX_MARKER_BYTES))["uuid"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, str) and _UUID.fullmatch(found) else None
+
+
 def _is_trusted(status: os.stat_result) -> bool:
     return status.st_uid in (os.geteuid(), 0)
 

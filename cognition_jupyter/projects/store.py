@@ -127,6 +127,14 @@ class ProjectStore(LoggingConfigurable):
             return None
         return metadata.due_at(self.cleanup_after_days)
 
+    def is_trusted(self, metadata: Metadata) -> bool:
+        """Whether what is in the project may run in the user's page (scripts in outputs)."""
+        return metadata.trusted_in == self.directory.uuid
+
+    def set_trusted(self, metadata: Metadata, trusted: bool) -> None:
+        """Trust the project from now on, or no longer."""
+        metadata.trusted_in = self.directory.uuid if trusted else None
+
     # -- reading ---------------------------------------------------------------------------
 
     @in_thread
@@ -171,10 +179,13 @@ class ProjectStore(LoggingConfigurable):
 
     # -- changing --------------------------------------------------------------------------
 
-    async def create(self, request: CreateProject, populate: Populate | None = None) -> Metadata:
+    async def create(
+        self, request: CreateProject, populate: Populate | None = None, trusted: bool = False
+    ) -> Metadata:
         """A new project; it appears in the root whole or not at all.
 
-        `populate` fills its parts (a clone, a template) before the project appears.
+        `populate` fills its parts (a clone, a template) before the project appears. `trusted` says
+        that nothing in it comes from elsewhere.
         Raises InvalidInput, Conflict (`project_limit`) and what `populate` raises.
         """
         check_prefix(request.user_prefix)
@@ -182,6 +193,7 @@ class ProjectStore(LoggingConfigurable):
         try:
             await self._begin(stage, request.user_prefix)
             metadata = self._metadata(stage.project_id, request)
+            self.set_trusted(metadata, trusted)
             if populate is not None:
                 await populate(stage.paths, metadata)
             return await self._appear(stage, metadata)

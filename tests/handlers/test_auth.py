@@ -115,6 +115,7 @@ def test_to_change_something_a_cookie_needs_the_xsrf_token(
         ("PATCH", path, {"description": "x"}),
         ("POST", f"{path}/extend", {"days": 1}),
         ("POST", f"{path}/unpin", None),
+        ("POST", f"{path}/trust", {"trusted": False}),
         ("POST", f"{path}/sessions", {}),
         ("DELETE", f"{path}/sessions/x", None),
         ("DELETE", path, None),

@@ -16,6 +16,7 @@ from cognition_jupyter.models import (
     PatchProject,
     Request,
     StartSession,
+    TrustProject,
     parse,
 )
 from cognition_jupyter.projects.naming import PREFIX, PROJECT_ID
@@ -23,7 +24,7 @@ from cognition_jupyter.projects.naming import PREFIX, PROJECT_ID
 from .api import Api
 from .contract import DOCUMENT, described, resolve, schema_of, served, validator
 
-MODELS = (CreateProject, PatchProject, ExtendProject, DuplicateProject, StartSession)
+MODELS = (CreateProject, PatchProject, ExtendProject, TrustProject, DuplicateProject, StartSession)
 # Null is for what can be nothing; the handlers refuse it for the rest.
 NEVER_NULL = {PatchProject: {"description", "tags", "network_mode", "keep_packages"}}
 
@@ -101,6 +102,7 @@ VALUES: dict[str, list[Any]] = {
     "memory": [True, False, None, "true", 1],
     "days": [1, 3650, 0, 3651, -5, 1.5, "7", True],
     "pin": [True, False, "false", 0],
+    "trusted": [True, False, "true", 1, None],
     "unknown": [1],
 }
 
@@ -145,6 +147,7 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     walk.call("PATCH", path, json={"description": "new"})
     walk.call("POST", f"{path}/extend", json={"days": 1, "pin": True})
     walk.call("POST", f"{path}/unpin")
+    walk.call("POST", f"{path}/trust", json={"trusted": False})
     memory(walk, path)
     assert walk.call("GET", f"{path}/usage")["totals"]["sessions"] == 1
     walk.call("POST", f"{path}/duplicate", 201, json={"memory": False})
@@ -164,7 +167,7 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     assert walk.seen == {operation["operationId"] for operation in described().values()}
 
     gone = [("GET", path), ("PATCH", path), ("DELETE", path), ("POST", f"{path}/extend")]
-    gone += [("POST", f"{path}/restore")]
+    gone += [("POST", f"{path}/restore"), ("POST", f"{path}/trust")]
     gone += [("POST", f"{path}/unpin"), ("GET", f"{path}/sessions"), ("POST", f"{path}/sessions")]
     gone += [("GET", one), ("DELETE", one), ("GET", f"{one}/events"), ("GET", f"{path}/memory")]
     gone += [(verb, f"{path}/memory/memories/hot/a") for verb in ("GET", "PUT", "DELETE")]
@@ -174,7 +177,8 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     gone += [("POST", f"{path}/snapshots/1/restore")]
     gone += [("GET", f"{path}/archive"), ("POST", f"{path}/duplicate")]
     for method, place in gone:
-        body = {"days": 1} if place.endswith("extend") else {}
+        body: dict[str, Any] = {"days": 1} if place.endswith("extend") else {}
+        body = {"trusted": True} if place.endswith("trust") else body
         walk.refuse(method, place, 404, "project_not_found", json=body)
     walk.refuse("POST", "/api/projects", 400, "invalid_input", json={})
     walk.refuse("GET", "/api/projects?limit=-1", 400, "invalid_input")

@@ -17,7 +17,8 @@ const PROJECT = {
   pinned: true,
   cleanup_at: '2026-12-24T12:00:00.000000Z',
   last_accessed: '2026-11-24T12:00:00.000000Z',
-  contents_path: 'workspaces/my-api-a7b3c2d1/repo'
+  contents_path: 'workspaces/my-api-a7b3c2d1/repo',
+            trusted: true
 };
 
 const BROKEN = {
@@ -66,6 +67,7 @@ describe('ProjectsModel', () => {
           diskBytes: null,
           memoryBytes: null,
           contentsPath: 'workspaces/my-api-a7b3c2d1/repo',
+          trusted: true,
           brokenReason: null
         },
         {
@@ -81,6 +83,7 @@ describe('ProjectsModel', () => {
           diskBytes: null,
           memoryBytes: null,
           contentsPath: null,
+          trusted: false,
           brokenReason: 'Its metadata is not JSON.'
         }
       ],

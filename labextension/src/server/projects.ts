@@ -36,6 +36,9 @@ export interface IProject {
   /** Where the file browser finds it; null when its root is outside Jupyter's. */
   readonly contentsPath: string | null;
 
+  /** Whether scripts in its outputs may run in the page. */
+  readonly trusted: boolean;
+
   /** Why the project can't be used; null when it can. */
   readonly brokenReason: string | null;
 }
@@ -83,6 +86,7 @@ export function parseProject(value: unknown): IProject {
     diskBytes: numberOrNull(project.disk_bytes),
     memoryBytes: numberOrNull(project.memory_bytes),
     contentsPath: textOrNull(project.contents_path),
+    trusted: project.trusted === true,
     brokenReason: status === 'broken' ? text(project.reason) : null
   };
 }

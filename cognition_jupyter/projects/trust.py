@@ -1,0 +1,21 @@
+"""Whether a project is trusted, by what is on disk: for who has no store at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..exceptions import CognitionError
+from .metadata import read_metadata
+from .root import uuid_of
+
+
+def is_trusted(project: Path) -> bool:
+    """Whether what is in the project in this directory may run in the user's page.
+
+    False also when that can't be told. Waits for the disk.
+    """
+    try:
+        metadata = read_metadata(project.parent, project.name)
+    except CognitionError:
+        return False
+    return metadata.trusted_in is not None and metadata.trusted_in == uuid_of(project.parent)
