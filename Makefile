@@ -1,5 +1,5 @@
 # The commands of the README. Each can be repeated; the second time is quick.
-.PHONY: help install engine lab server test torture bench clean
+.PHONY: help install engine lab server test torture bench docs clean
 ARGS ?=
 
 help: ## this list
@@ -26,6 +26,9 @@ torture: engine ## the long tests
 bench: engine ## the measurements
 	@.venv/bin/python -m benchmarks $(ARGS)
 
+docs: install ## the documentation as HTML, in docs/_build/html
+	@sh scripts/docs.sh $(ARGS)
+
 clean: ## remove what was made in this directory, .venv included
 	rm -rf .venv .make labextension/node_modules labextension/lib cognition_jupyter/labextension
-	rm -rf dist .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results
+	rm -rf dist docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis test-results

@@ -1,0 +1,81 @@
+"""What the pages say of the code is so, and their links lead somewhere, on GitHub and as HTML."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from cognition_jupyter.app import CognitionApp
+from cognition_jupyter.cli import CognitionCommand
+
+from .conftest import CHECKOUT
+from .site import Site
+
+SOURCES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+PAGES = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+
+
+def anchors(path: Path) -> set[str]:
+    """The headings' addresses, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ +(.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", one.lower()).strip().replace(" ", "-") for one in headings}
+
+
+@PAGES
+def test_links_in_the_sources(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        parts = urlsplit(link)
+        if parts.scheme:
+            continue
+        target = path.parent / unquote(parts.path) if parts.path else path
+        assert target.exists(), f"{path.name}: {link}"
+        if parts.fragment:
+            assert parts.fragment in anchors(target), f"{path.name}: {link}"
+
+
+def test_links_of_the_site(site: Site) -> None:
+    pages = {page.path.resolve(): page for page in site.pages()}
+    found = 0
+    for page in pages.values():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (
+                (page.path.parent / unquote(parts.path)).resolve()
+                if parts.path
+                else page.path.resolve()
+            )
+            assert target.exists(), f"{page.path.name}: {link}"
+            if parts.fragment and target in pages:
+                assert unquote(parts.fragment) in pages[target].ids, f"{page.path.name}: {link}"
+            found += 1
+    assert found > 500
+
+
+def test_nothing_of_it_needs_a_network(site: Site) -> None:
+    for page in site.pages():
+        foreign = [str(tag) for tag in page.loaded() if "//" in str(tag)]
+        assert not foreign, f"{page.path.name}: {foreign}"
+
+
+@PAGES
+def test_traits_that_are_named_exist(path: Path) -> None:
+    known = {one.__name__: set(one.class_trait_names(config=True)) for one in CognitionApp.classes}
+    for owner, name in re.findall(r"\b([A-Z]\w+)\.([a-z_]+)\b", path.read_text()):
+        assert owner not in known or name in known[owner], f"{path.name}: {owner}.{name}"
+
+
+@PAGES
+def test_commands_that_are_named_exist(path: Path) -> None:
+    for words in re.findall(r"\bjupyter cognition((?: [a-z]+)+)", path.read_text()):
+        command = CognitionCommand()
+        for word in words.split():
+            if not command.subcommands:
+                break  # an argument, or the sentence goes on
+            assert word in command.subcommands, f"{path.name}: jupyter cognition{words}"
+            command = command.subcommands[word][0]()
