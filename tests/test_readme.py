@@ -19,7 +19,7 @@ def test_the_tour_works_as_printed(server: Server, tmp_path: Path) -> None:
     assert all(len(part) >= 4 for part in blocks)
     # Only where the server is and its token differ from what is printed.
     script = "\n".join(blocks[0] + blocks[1]).replace("http://127.0.0.1:8888", server.url)
-    script = script.replace("token tour", f"token {TOKEN}")
+    script = script.replace("token tour", f"token {TOKEN}").replace(', "tour")', f', "{TOKEN}")')
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=tmp_path,
@@ -43,4 +43,5 @@ def test_the_tour_works_as_printed(server: Server, tmp_path: Path) -> None:
     assert "SNAPSHOT" in said
     assert said.count("second thoughts") == 2, "in the diff, from snapshot 2"
     assert "python-package" in said and re.search(r"\d passed", said)
+    assert re.search(r"(?m)^\d+ tool_output .*42", said) and re.search("(?m)^hello", said)
     assert re.search(r"tour-[0-9a-f]{8}\.tar\.gz: \d+ bytes", said)
