@@ -94,8 +94,8 @@ def _no_permission(path: str) -> Finding:
     except (OSError, KeyError):
         group = "docker"
     cure = (
-        f"Add the user to its group (usermod -aG {group} NAME) and log in anew. Whoever may use the "
-        "socket is as good as root."
+        f"Add the user to its group (usermod -aG {group} NAME) and log in anew. Whoever may use "
+        "the socket is as good as root."
     )
     return fault("engine", "engine_permission", message, cure)
 
