@@ -34,3 +34,19 @@ apt_install() {
         return 1
     fi
 }
+
+# label_of IMAGE LABEL: the label's value, empty when there is no such image
+label_of() { docker image inspect --format "{{index .Config.Labels \"$2\"}}" "$1" 2>/dev/null; }
+
+# base_image: the image to build on. BASE, else the official Python where it can be had, else ours.
+base_image() {
+    base="${BASE:-python:3.12-slim}"
+    # Bounded, because some networks swallow what they don't let through.
+    if docker image inspect "$base" >/dev/null 2>&1 ||
+        timeout 60 docker pull --quiet "$base" >/dev/null 2>&1 </dev/null; then
+        echo "$base"
+    else
+        [ -z "${BASE:-}" ] || die "The image $BASE is not on the engine and can't be pulled."
+        sh scripts/base.sh
+    fi
+}

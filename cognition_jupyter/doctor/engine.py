@@ -118,6 +118,7 @@ async def _mounts(subject: Subject) -> Finding:
     # A root of its own: the reconcile of a server would remove what it does not know.
     docker = subject.docker("doctor")
     try:
+        sources = [await docker.source_of(place) for place in places]
         await check_sources(docker, places, subject.store.user, subject.policy.image)
     except CognitionError as error:
         cure = (
@@ -127,7 +128,11 @@ async def _mounts(subject: Subject) -> Finding:
         return fault("mounts", "mounts_unusable", error.message, cure)
     finally:
         await docker.close()
-    return ok("mounts", f"Containers are given {places[0]} and {places[1]} as they are here.")
+    named = " and ".join(
+        str(place) if source == str(place) else f"{place} (there {source})"
+        for place, source in zip(places, sources, strict=True)
+    )
+    return ok("mounts", f"Containers are given {named} as they are here.")
 
 
 def _nearest(path: Path) -> Path:

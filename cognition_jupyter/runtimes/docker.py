@@ -10,11 +10,12 @@ import secrets
 import signal as signals
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound
 from docker.errors import NotFound as DockerNotFound
-from traitlets import Float, Integer, List, TraitError, Unicode, default, validate
+from traitlets import Dict, Float, Integer, List, TraitError, Unicode, default, validate
 
 from ..exceptions import RuntimeUnavailable
 from ..models import Reason
@@ -23,6 +24,7 @@ from .docker_engine import Engine
 from .docker_engine import explain as explain
 from .docker_events import EngineEvents
 from .docker_options import LABEL, bridge, container_options
+from .docker_paths import SOURCE_MISSING, EnginePaths, source_missing
 from .docker_removal import Removal
 
 _MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)([bkmg]?)b?", re.IGNORECASE)
@@ -75,6 +77,14 @@ class DockerRuntime(Runtime):
         help="Security options besides `no-new-privileges`, as the engine's API takes them: "
         "`label=type:NAME`, `apparmor=PROFILE`, `seccomp=` and the profile itself.",
     ).tag(config=True)
+    path_mappings = Dict(
+        value_trait=Unicode(),
+        key_trait=Unicode(),
+        help="Where the engine finds directories of this server: `{server's path: engine's path}`, "
+        "the longest that fits. Needed only where the two differ and the server does not run in a "
+        "container of that engine, where its own mounts say it. When set, a directory that neither "
+        "covers is refused.",
+    ).tag(config=True)
     engine_timeout = Float(
         10.0,
         min=0.1,
@@ -102,6 +112,16 @@ class DockerRuntime(Runtime):
             )
         return value
 
+    @validate("path_mappings")
+    def _valid_mappings(self, proposal: dict[str, Any]) -> dict[str, str]:
+        for path in (path for pair in proposal["value"].items() for path in pair):
+            if not path.startswith("/") or os.path.normpath(path) != path:
+                raise TraitError(
+                    f"DockerRuntime.path_mappings can't hold {path!r}: both sides are absolute "
+                    "paths of directories, without `..` and without a slash at the end."
+                )
+        return dict(proposal["value"])
+
     @validate("cpu_limit", "engine_timeout", "start_timeout")
     def _valid_number(self, proposal: dict[str, Any]) -> float:
         value = float(proposal["value"])
@@ -112,6 +132,7 @@ class DockerRuntime(Runtime):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._engine = Engine(self.base_url, self.engine_timeout, self.start_timeout, self.log)
+        self._paths = EnginePaths(self._engine, self.path_mappings)
         self._removal = Removal(self._engine, self.log)
         self._containers: dict[str, _Container] = {}
         label = f"{LABEL}.root={self.root_uuid}"
@@ -138,6 +159,10 @@ class DockerRuntime(Runtime):
             return True
 
         return await self._engine.ask(look)
+
+    async def source_of(self, directory: Path) -> str:
+        """Where the engine finds a directory of ours. Raises RuntimeUnavailable."""
+        return await self._engine.ask(self._paths.translate, directory)
 
     # -- start -----------------------------------------------------------------------------
 
@@ -183,6 +208,7 @@ class DockerRuntime(Runtime):
         options = container_options(
             client,
             spec,
+            sources=[self._paths.translate(mount.source) for mount in spec.mounts],
             network="none" if spec.network_mode == "OFF" else bridge(client, self.network_name),
             memory=parse_size(self.memory_limit),
             cpus=min(self.cpu_limit, cpus),
@@ -201,8 +227,10 @@ class DockerRuntime(Runtime):
                 "session image with `jupyter cognition image build`, or pull the image.",
                 "image_missing",
             ) from None
-        except APIError:
-            raise  # an answer: nothing was made
+        except APIError as error:  # an answer: nothing was made
+            if SOURCE_MISSING in explain(error):
+                raise source_missing(explain(error)) from None
+            raise
         except BaseException:
             self._removal.want(name)  # the engine may be at it still
             raise

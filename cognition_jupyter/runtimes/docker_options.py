@@ -23,6 +23,7 @@ def container_options(
     client: docker.APIClient,
     spec: ContainerSpec,
     *,
+    sources: list[str],
     network: str,
     memory: int,
     cpus: float,
@@ -30,12 +31,15 @@ def container_options(
     open_files: int,
     security: list[str],
 ) -> dict[str, Any]:
-    """The arguments of `create_container`, all but the name. `memory` is in bytes."""
+    """The arguments of `create_container`, all but the name.
+
+    `sources` are the engine's paths of the spec's mounts, in their order; `memory` is in bytes.
+    """
     host_config = client.create_host_config(
         network_mode=network,
         mounts=[
-            DockerMount(m.target, str(m.source), type="bind", read_only=m.read_only)
-            for m in spec.mounts
+            DockerMount(mount.target, source, type="bind", read_only=mount.read_only)
+            for mount, source in zip(spec.mounts, sources, strict=True)
         ],
         cap_drop=["ALL"],
         cap_add=list(spec.capabilities),

@@ -75,7 +75,7 @@ def test_an_engine_that_sees_other_files(patient: Patient) -> None:
     # Or nowhere.
     hidden = "mount -t tmpfs none /mnt; mkdir /mnt/root-of-tests"
     found = patient.examine("--root", "/mnt/root-of-tests", mounts=hidden)
-    assert "does not exist" in faults(found)["mounts_unusable"]
+    assert "does not see the directory /mnt/root-of-tests" in faults(found)["mounts_unusable"]
     hidden = f"mount -t tmpfs none {patient.ram}; mkdir {patient.ram}/$(ls {patient.ram})"
     uuid = os.listdir(patient.ram)[0]
     hidden = f"mount -t tmpfs none {patient.ram}; mkdir {patient.ram}/{uuid}"
@@ -107,3 +107,24 @@ def test_containers_of_a_server_that_was_killed(
     server.start()
     wait_until(lambda: containers(engine, server) == {})
     assert "orphan_containers" not in faults(patient.examine(*look))
+
+
+@as_root
+def test_paths_that_the_engine_has_elsewhere(patient: Patient) -> None:
+    patient.project()
+    (patient.directory / "seen").mkdir()
+    seen = f"{patient.directory}/seen"
+    moved = f"mount --bind {patient.root} {seen}"
+    look = ("--root", seen)
+    assert faults(patient.examine(*look, mounts=moved)).keys() == {"mounts_unusable"}
+    mappings = {seen: str(patient.root), "/dev/shm": "/dev/shm"}
+    found = patient.examine(*look, f"--DockerRuntime.path_mappings={mappings}", mounts=moved)
+    assert faults(found) == {}
+    assert f"{seen} (there {patient.root})" in found["mounts"][0]["message"]
+    mappings = {seen: f"{patient.root}/none", "/dev/shm": "/dev/shm"}
+    found = patient.examine(*look, f"--DockerRuntime.path_mappings={mappings}", mounts=moved)
+    assert f"does not see the directory {patient.root}/none" in faults(found)["mounts_unusable"]
+    mappings = {seen: str(patient.root)}
+    found = patient.examine(*look, f"--DockerRuntime.path_mappings={mappings}", mounts=moved)
+    assert f"{patient.ram}" in faults(found)["mounts_unusable"]
+    assert "path_mappings" in faults(found)["mounts_unusable"]
