@@ -1,4 +1,5 @@
+import { overviewPlugin } from './plugins/overview';
 import { panelPlugin } from './plugins/panel';
 import { projectsPlugin } from './plugins/projects';
 
-export default [projectsPlugin, panelPlugin];
+export default [projectsPlugin, panelPlugin, overviewPlugin];

@@ -15,6 +15,9 @@ export const CommandIDs = {
   trust: 'cognition:trust-project',
   memory: 'cognition:open-memory',
   overview: 'cognition:open-overview',
+
+  /** Also takes `session_id`. */
+  journal: 'cognition:open-journal',
   chat: 'cognition:open-chat'
 } as const;
 

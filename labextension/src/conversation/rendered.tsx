@@ -25,7 +25,8 @@ export function Rendered(props: IRenderedProps): React.JSX.Element {
   const { rendermime, mimeType, data, metadata, trusted = false } = props;
   const node = React.useRef<HTMLDivElement>(null);
   const renderer = React.useRef<MimeRenderer | null>(null);
-  React.useEffect(() => {
+  // Before the node leaves the page: a widget without one can't be disposed of.
+  React.useLayoutEffect(() => {
     if (!node.current) {
       return;
     }

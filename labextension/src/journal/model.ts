@@ -1,0 +1,212 @@
+import type { ServerConnection } from '@jupyterlab/services';
+import type { VDomRenderer } from '@jupyterlab/ui-components';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+
+import { Conversation } from '../conversation/model';
+import { getDetails } from '../server/details';
+import type { IServerEvent, ServerEvents } from '../server/events';
+import type { IJournalPage } from '../server/journal';
+import { getEvents } from '../server/journal';
+import { RefusedError } from '../server/request';
+
+/** How many events before the newest are asked for when the first are not kept any more. */
+const NEWEST = 4096;
+
+/** The number of no event: who asks for what comes after it learns which is the newest. */
+const BEYOND = 1e15;
+
+/** Which session a journal is of. */
+export interface IJournalOf {
+  readonly projectId: string;
+  readonly sessionId: string;
+}
+
+/** The journal of a session, read page by page into a conversation. */
+export class JournalModel implements VDomRenderer.IModel {
+  constructor(
+    private readonly _settings: ServerConnection.ISettings,
+    events: ServerEvents,
+    readonly of: IJournalOf
+  ) {
+    events.happened.connect(this._onEvent, this);
+    events.connected.connect(this._onConnected, this);
+  }
+
+  get stateChanged(): ISignal<this, void> {
+    return this._stateChanged;
+  }
+
+  /** What was read so far. */
+  readonly conversation = new Conversation();
+
+  /** Whether its outputs may run scripts. */
+  get isTrusted(): boolean {
+    return this._isTrusted;
+  }
+
+  /** Whether there is more than was read. */
+  get hasMore(): boolean {
+    return this.conversation.lastSeq < this._lastSeq;
+  }
+
+  /** Whether the session's first events are not kept any more. */
+  get isBeginningGone(): boolean {
+    return this._isBeginningGone;
+  }
+
+  get isLoading(): boolean {
+    return this._loading !== null;
+  }
+
+  /** Whether anything has been read, be it that there is nothing. */
+  get isReady(): boolean {
+    return this._isReady;
+  }
+
+  /** Why the last page could not be read, or null. */
+  get error(): Error | null {
+    return this._error;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    this._isDisposed = true;
+    this.conversation.dispose();
+    Signal.clearData(this);
+  }
+
+  /** How many entries are wanted, counted from the first. */
+  get wanted(): number {
+    return this._wanted;
+  }
+
+  /** Read until there are so many entries. Never rejects: a failure becomes `error`. */
+  async read(wanted: number): Promise<void> {
+    this._wanted = Math.max(wanted, this._wanted);
+    this._loading ??= this._load().finally(() => {
+      this._loading = null;
+      this._changed();
+    });
+    this._changed();
+    await this._loading;
+  }
+
+  private async _load(): Promise<void> {
+    try {
+      if (!this._isReady) {
+        await this._askTrust();
+      }
+      do {
+        const page = await this._nextPage();
+        for (const event of page.events) {
+          this.conversation.push(event);
+        }
+        this._lastSeq = page.lastSeq;
+        this._isReady = true;
+        this._error = null;
+        this._changed();
+      } while (!this._isDisposed && this.hasMore && this._count < this._wanted);
+    } catch (reason) {
+      this._error = reason instanceof Error ? reason : new Error(String(reason));
+    }
+  }
+
+  /** How many entries there are or were. */
+  private get _count(): number {
+    return this.conversation.dropped + this.conversation.entries.length;
+  }
+
+  private async _nextPage(): Promise<IJournalPage> {
+    const since = this.conversation.lastSeq;
+    try {
+      return await this._read(since);
+    } catch (error) {
+      if (since > 0 || !isGone(error)) {
+        throw error;
+      }
+    }
+    this._isBeginningGone = true;
+    const { lastSeq } = await this._read(BEYOND);
+    for (let back = NEWEST; back >= 1; back = Math.floor(back / 4)) {
+      try {
+        return await this._read(Math.max(0, lastSeq - back));
+      } catch (error) {
+        if (!isGone(error)) {
+          throw error;
+        }
+      }
+    }
+    return { events: [], lastSeq: 0 };
+  }
+
+  private _read(since: number): Promise<IJournalPage> {
+    const { projectId, sessionId } = this.of;
+    return getEvents(this._settings, projectId, sessionId, since);
+  }
+
+  private async _askTrust(): Promise<void> {
+    const details = await getDetails(this._settings, this.of.projectId);
+    this._isTrusted = details.trusted;
+    this._changed();
+  }
+
+  private _refreshTrust(): void {
+    this._askTrust().catch(() => {
+      // Who is not known to be trusted is not.
+      this._isTrusted = false;
+      this._changed();
+    });
+  }
+
+  private _onEvent(_: ServerEvents, event: IServerEvent): void {
+    const { action, noun, projectId, data } = event;
+    if (projectId !== this.of.projectId) {
+      return;
+    }
+    if (noun === 'session' && data.session_id === this.of.sessionId) {
+      this._onNews();
+    } else if (noun === 'project' && action === 'distrusted') {
+      this._isTrusted = false;
+      this._changed();
+    } else if (noun === 'project' && action === 'trusted') {
+      this._refreshTrust();
+    }
+  }
+
+  /** Events may have been missed. */
+  private _onConnected(): void {
+    this._refreshTrust();
+    this._onNews();
+  }
+
+  /** Who has read all of it is shown what came since. */
+  private _onNews(): void {
+    if (this._isReady && !this.hasMore) {
+      void this.read(this._wanted);
+    }
+  }
+
+  private _changed(): void {
+    if (!this._isDisposed) {
+      this._stateChanged.emit();
+    }
+  }
+
+  private readonly _stateChanged = new Signal<this, void>(this);
+  private _loading: Promise<void> | null = null;
+  private _lastSeq = 0;
+  private _wanted = 0;
+  private _error: Error | null = null;
+  private _isTrusted = false;
+  private _isBeginningGone = false;
+  private _isReady = false;
+  private _isDisposed = false;
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof RefusedError && error.code === 'events_gone';
+}

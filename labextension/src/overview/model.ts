@@ -1,0 +1,110 @@
+import type { ServerConnection } from '@jupyterlab/services';
+import type { VDomRenderer } from '@jupyterlab/ui-components';
+import { Debouncer } from '@lumino/polling';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+
+import type { IDetails } from '../server/details';
+import { getDetails } from '../server/details';
+import type { IServerEvent, ServerEvents } from '../server/events';
+import type { IUsage } from '../server/usage';
+import { getUsage } from '../server/usage';
+
+/** A project and its use, followed while it is looked at. */
+export class OverviewModel implements VDomRenderer.IModel {
+  /** `delay`: for how many milliseconds events are gathered. */
+  constructor(
+    readonly settings: ServerConnection.ISettings,
+    events: ServerEvents,
+    readonly projectId: string,
+    delay = 250
+  ) {
+    this._changed = new Debouncer(() => this._refreshIfWatched(), delay);
+    events.happened.connect(this._onEvent, this);
+    events.connected.connect(this._onChange, this);
+  }
+
+  get stateChanged(): ISignal<this, void> {
+    return this._stateChanged;
+  }
+
+  /** The last answers that arrived; null before the first. */
+  get details(): IDetails | null {
+    return this._details;
+  }
+
+  get usage(): IUsage | null {
+    return this._usage;
+  }
+
+  /** Why the last refresh failed, or null. What was there before it is kept. */
+  get error(): Error | null {
+    return this._error;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    this._isDisposed = true;
+    this._changed.dispose();
+    Signal.clearData(this);
+  }
+
+  /** Whether somebody looks at it: what changes meanwhile is asked for once somebody does. */
+  set isWatched(isWatched: boolean) {
+    this._isWatched = isWatched;
+    void this._refreshIfWatched();
+  }
+
+  /** Ask for all of it again. Never rejects: a failure becomes `error`. */
+  async refresh(): Promise<void> {
+    this._isOld = false;
+    const request = ++this._lastRequest;
+    let answers: [IDetails, IUsage] | null = null;
+    let error: Error | null = null;
+    try {
+      answers = await Promise.all([
+        getDetails(this.settings, this.projectId),
+        getUsage(this.settings, this.projectId)
+      ]);
+    } catch (reason) {
+      error = reason instanceof Error ? reason : new Error(String(reason));
+    }
+    // Answers can overtake each other; only the one asked for last counts.
+    if (this._isDisposed || request !== this._lastRequest) {
+      return;
+    }
+    [this._details, this._usage] = answers ?? [this._details, this._usage];
+    this._error = error;
+    this._stateChanged.emit();
+  }
+
+  private async _refreshIfWatched(): Promise<void> {
+    if (this._isWatched && this._isOld) {
+      await this.refresh();
+    }
+  }
+
+  private _onEvent(_: ServerEvents, event: IServerEvent): void {
+    if (event.projectId === this.projectId && event.noun !== 'progress') {
+      this._onChange();
+    }
+  }
+
+  private _onChange(): void {
+    this._isOld = true;
+    void this._changed.invoke();
+  }
+
+  private readonly _changed: Debouncer;
+  private readonly _stateChanged = new Signal<this, void>(this);
+  private _details: IDetails | null = null;
+  private _usage: IUsage | null = null;
+  private _error: Error | null = null;
+  private _lastRequest = 0;
+  private _isOld = true;
+  private _isWatched = false;
+  private _isDisposed = false;
+}

@@ -1,0 +1,87 @@
+import type { ServerConnection } from '@jupyterlab/services';
+
+import { list, number, record, requiredText, text, textOrNull } from './check';
+import type { IProject, NetworkMode } from './projects';
+import { parseProject } from './projects';
+import { requestJSON } from './request';
+
+/** One use of a project. */
+export interface ISessionRecord {
+  readonly id: string;
+  readonly runtime: string;
+  readonly isIsolated: boolean;
+  readonly networkMode: NetworkMode;
+  readonly image: string | null;
+  readonly startedAt: string;
+
+  /** Null while it lives. */
+  readonly endedAt: string | null;
+
+  /** Why it ended, and one sentence more where something is known. */
+  readonly reason: string | null;
+  readonly detail: string | null;
+}
+
+/** All that the server knows of a project. */
+export interface IDetails extends IProject {
+  readonly createdAt: string;
+  readonly networkMode: NetworkMode;
+
+  /** Null for the server's default. */
+  readonly image: string | null;
+  readonly repoUrl: string | null;
+  readonly template: string | null;
+  readonly agentModel: string | null;
+  readonly keepsPackages: boolean;
+  readonly cleanupAfterDays: number;
+  readonly filesModified: number;
+  readonly testsRun: number;
+
+  /** Newest first. */
+  readonly sessions: readonly ISessionRecord[];
+}
+
+/** Ask for all of a project. @throws as `listProjects`. */
+export async function getDetails(
+  settings: ServerConnection.ISettings,
+  projectId: string
+): Promise<IDetails> {
+  const path = ['api', 'projects', projectId];
+  const details = record(await requestJSON(settings, { path }));
+  const config = record(details.config);
+  const statistics = record(details.statistics);
+  const sessions = list(details.sessions, parseSession);
+  return {
+    ...parseProject(details),
+    createdAt: requiredText(details.created_at),
+    networkMode: networkMode(details.network_mode),
+    image: textOrNull(config.container_image),
+    repoUrl: textOrNull(config.repo_url),
+    template: textOrNull(config.template),
+    agentModel: textOrNull(config.agent_model),
+    keepsPackages: config.keep_packages === true,
+    cleanupAfterDays: number(details.cleanup_after_days),
+    filesModified: number(statistics.files_modified),
+    testsRun: number(statistics.tests_run),
+    sessions: sessions.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1))
+  };
+}
+
+function parseSession(value: unknown): ISessionRecord {
+  const session = record(value);
+  return {
+    id: requiredText(session.session_id),
+    runtime: text(session.runtime),
+    isIsolated: session.isolated === true,
+    networkMode: networkMode(session.network_mode),
+    image: textOrNull(session.container_image),
+    startedAt: requiredText(session.started_at),
+    endedAt: textOrNull(session.ended_at),
+    reason: textOrNull(session.reason),
+    detail: textOrNull(session.detail)
+  };
+}
+
+function networkMode(value: unknown): NetworkMode {
+  return value === 'ON' ? 'ON' : 'OFF';
+}
