@@ -14,4 +14,5 @@ say "Python: ruff, mypy"
 say "TypeScript: lint, tests"
 (cd labextension && npm run --silent lint && npm test --silent)
 say "pytest"
-exec .venv/bin/pytest -q -m "not torture" </dev/null
+# A file's tests stay together: they share a server, an engine or a browser.
+exec .venv/bin/pytest -q -m "not torture" --numprocesses auto --maxprocesses 4 --dist loadfile </dev/null

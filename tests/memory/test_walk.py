@@ -91,11 +91,9 @@ def test_a_pattern_of_many_states_takes_little_memory(here: Place) -> None:
     for number in range(1000):
         (bottom / f"{number}").mkdir()
     alternatives = ",".join(map(str, range(100)))
-    began = time.monotonic()
     with allocating_less_than(16):
-        found = here.now(seconds=20.0).glob("**/*/**/*/**/*/**/*/**/{" + alternatives + "}", HOT)
-    assert found.files == ()
-    assert time.monotonic() - began < 20
+        found = here.now(seconds=120.0).glob("**/*/**/*/**/*/**/*/**/{" + alternatives + "}", HOT)
+    assert (found.files, found.reason) == ((), None)
 
 
 # -- what moves ------------------------------------------------------------------------------

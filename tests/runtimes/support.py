@@ -15,6 +15,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any, TypeVar
 
+import pytest
+
 from cognition_jupyter.kernels.policy import DEFAULT_IMAGE, SessionPolicy
 from cognition_jupyter.runtimes import base
 from cognition_jupyter.runtimes.base import ContainerSpec, Exit, Mount, Runtime
@@ -135,3 +137,15 @@ def processes_with(text: str) -> list[int]:
         if text.encode() in command:
             found.append(int(directory.name))
     return found
+
+
+def only(*names: str) -> Callable[[Place], None]:
+    def check(place: Place) -> None:
+        if place.runtime.name not in names:
+            pytest.skip(f"says nothing about {place.runtime.name}")
+
+    return check
+
+
+isolated = only("docker", "bubblewrap")
+with_the_server = only("bubblewrap", "process")

@@ -1,0 +1,42 @@
+"""There is no way around the containers."""
+
+from __future__ import annotations
+
+from .world import World, save
+
+
+def test_there_are_no_terminals(world: World) -> None:
+    for method in ("GET", "POST"):
+        assert world.server.request(method, "/api/terminals").status_code == 404
+
+
+def test_no_kernel_but_ours_can_be_started(world: World) -> None:
+    server = world.server
+    specs = server.call("GET", "/api/kernelspecs")
+    assert set(specs["kernelspecs"]) == {"cognition"} and specs["default"] == "cognition"
+    for name in ("python3", "Python3", "../python3", "python3/", "none"):
+        answer = server.request("POST", "/api/kernels", json={"name": name})
+        assert answer.status_code >= 400
+        body = {"path": "x.ipynb", "name": "x", "type": "notebook", "kernel": {"name": name}}
+        assert server.request("POST", "/api/sessions", json=body).status_code >= 400
+        assert server.request("GET", f"/api/kernelspecs/{name}").status_code == 404
+    assert server.call("GET", "/api/kernels") == []
+
+
+def test_ours_can_be_started(world: World) -> None:
+    session = world.server.start_session(world.mine)
+    with world.server.kernel(session["kernel_id"]) as kernel:
+        assert kernel.check("print(open('own.txt').read())") == "own\n"
+        kernel.check("open('made.txt', 'w').write('by the kernel')")
+    assert world.get("made.txt")["content"] == "by the kernel"
+    world.server.end_session(session)
+
+
+def test_no_program_of_the_host_is_run_on_a_notebook(world: World) -> None:
+    save(world, "book.ipynb", "text")
+    for name in ("latex", "pdf", "webpdf", "qtpdf", "qtpng"):
+        answer = world.server.request("GET", f"/nbconvert/{name}/{world.path('book.ipynb')}")
+        assert answer.status_code >= 400
+        assert f'Exporter "{name}" disabled' in world.server.tail(), name
+    assert "Extension Manager is 'readonly'" in world.server.log.read_text()
+    assert world.server.call("GET", "/lsp/status")["specs"] == {}
