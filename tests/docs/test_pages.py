@@ -1,4 +1,4 @@
-"""What the pages say of the code is so, and their links lead somewhere, on GitHub and as HTML."""
+"""What the pages say of the code is so, and their links lead somewhere, as files on GitHub."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from cognition_jupyter.app import CognitionApp
 from cognition_jupyter.cli import CognitionCommand
 
+from ..handlers.contract import described, resolve
 from .conftest import CHECKOUT
-from .site import Site
 
 SOURCES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 PAGES = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
@@ -37,32 +37,6 @@ def test_links_in_the_sources(path: Path) -> None:
             assert parts.fragment in anchors(target), f"{path.name}: {link}"
 
 
-def test_links_of_the_site(site: Site) -> None:
-    pages = {page.path.resolve(): page for page in site.pages()}
-    found = 0
-    for page in pages.values():
-        for link in page.links:
-            parts = urlsplit(link)
-            if parts.scheme or parts.netloc:
-                continue
-            target = (
-                (page.path.parent / unquote(parts.path)).resolve()
-                if parts.path
-                else page.path.resolve()
-            )
-            assert target.exists(), f"{page.path.name}: {link}"
-            if parts.fragment and target in pages:
-                assert unquote(parts.fragment) in pages[target].ids, f"{page.path.name}: {link}"
-            found += 1
-    assert found > 500
-
-
-def test_nothing_of_it_needs_a_network(site: Site) -> None:
-    for page in site.pages():
-        foreign = [str(tag) for tag in page.loaded() if "//" in str(tag)]
-        assert not foreign, f"{page.path.name}: {foreign}"
-
-
 @PAGES
 def test_traits_that_are_named_exist(path: Path) -> None:
     known = {one.__name__: set(one.class_trait_names(config=True)) for one in CognitionApp.classes}
@@ -79,3 +53,17 @@ def test_commands_that_are_named_exist(path: Path) -> None:
                 break  # an argument, or the sentence goes on
             assert word in command.subcommands, f"{path.name}: jupyter cognition{words}"
             command = command.subcommands[word][0]()
+
+
+def test_rest_names_every_call_and_error_code() -> None:
+    page = (CHECKOUT / "docs/rest.md").read_text()
+    for (_, path), operation in described().items():
+        last = re.sub(r"\{\w+\}", "{}", path).rstrip("/{}").rpartition("/")[2]
+        assert last in page, path
+        for status, response in operation["responses"].items():
+            schema = (
+                resolve(response).get("content", {}).get("application/json", {}).get("schema", {})
+            )
+            for code in schema.get("properties", {}).get("error", {}).get("enum", ()):
+                rows = [line for line in page.splitlines() if line.startswith(f"| {status} |")]
+                assert len(rows) == 1 and f"`{code}`" in rows[0], f"{status} {code}"

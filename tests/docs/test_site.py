@@ -1,4 +1,7 @@
-"""The generated reference has every trait, route, event and command, found here another way."""
+"""The site has every trait, route, event and command, found here another way; its links work.
+
+All tests of built pages are in this file: each process that runs tests of it would build them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -135,3 +139,29 @@ def tree(command: type[Command] = CognitionCommand) -> Iterator[type[Command]]:
 def spelled(key: str | tuple[str, ...]) -> str:
     name = key if isinstance(key, str) else key[-1]
     return f"-{name}" if len(name) == 1 else f"--{name}"
+
+
+def test_links_of_the_site(site: Site) -> None:
+    pages = {page.path.resolve(): page for page in site.pages()}
+    found = 0
+    for page in pages.values():
+        for link in page.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (
+                (page.path.parent / unquote(parts.path)).resolve()
+                if parts.path
+                else page.path.resolve()
+            )
+            assert target.exists(), f"{page.path.name}: {link}"
+            if parts.fragment and target in pages:
+                assert unquote(parts.fragment) in pages[target].ids, f"{page.path.name}: {link}"
+            found += 1
+    assert found > 500
+
+
+def test_nothing_of_it_needs_a_network(site: Site) -> None:
+    for page in site.pages():
+        foreign = [str(tag) for tag in page.loaded() if "//" in str(tag)]
+        assert not foreign, f"{page.path.name}: {foreign}"
