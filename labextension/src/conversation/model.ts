@@ -110,9 +110,12 @@ export class Conversation implements VDomRenderer.IModel {
         this._addNotice('restarted', time, text(event.reason));
         break;
       case 'session_ended':
-        this._isEnded = true;
-        this._endTurn();
-        this._addNotice('ended', time, text(event.reason));
+        // That can be told twice: a killed server writes it down when it is back.
+        if (!this._isEnded) {
+          this._isEnded = true;
+          this._endTurn();
+          this._addNotice('ended', time, text(event.reason));
+        }
         break;
       case 'user_message':
         this._isTurn = true;

@@ -57,7 +57,11 @@ export function Code({
     () => ({ 'text/markdown': fenced(children, language) }),
     [children, language]
   );
-  return <Rendered rendermime={rendermime} mimeType="text/markdown" data={data} />;
+  return (
+    <div className="jp-CognitionConversation-code">
+      <Rendered rendermime={rendermime} mimeType="text/markdown" data={data} />
+    </div>
+  );
 }
 
 /** What a renderer is given; compared by identity. */
@@ -100,6 +104,7 @@ class MimeRenderer {
       });
       try {
         await this._renderer.renderModel(model);
+        describeImage(this._renderer.node, data);
       } catch {
         // Whatever a bundle holds must not end the conversation.
         this._renderer.node.textContent = '⚠';
@@ -110,4 +115,12 @@ class MimeRenderer {
 
   private _next: IMimeContent | null = null;
   private _isBusy = false;
+}
+
+/** Give an image the words that its bundle has for it; Lab's renderer gives it none. */
+function describeImage(node: HTMLElement, data: JSONRecord): void {
+  const plain = data['text/plain'];
+  for (const image of node.querySelectorAll(':scope > img:not([alt])')) {
+    image.setAttribute('alt', typeof plain === 'string' ? plain.slice(0, 200) : '');
+  }
 }

@@ -32,7 +32,7 @@ export function ToolView({
       <summary>
         <span className="jp-CognitionConversation-toolName">{tool}</span>
         {!isOpen && (
-          <code className="jp-CognitionConversation-toolInput">{firstLine(input)}</code>
+          <code className="jp-CognitionConversation-toolInput">{firstLine(isCode ? input : input.replace(/\s+/g, ' '))}</code>
         )}
         <span className="jp-CognitionConversation-toolState">
           {stateOf(entry, context)}

@@ -2,9 +2,10 @@ import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import type { IAssistantEntry, IDiffEntry, IEntry, ITestsEntry } from './entries';
+import { DiffView } from './diff';
+import type { IAssistantEntry, IEntry, ITestsEntry } from './entries';
 import { NoticeView } from './notice';
-import { Code, Rendered } from './rendered';
+import { Rendered } from './rendered';
 import { timeOfDay } from './text';
 import { ToolView } from './tool';
 
@@ -95,7 +96,7 @@ const EntryView = React.memo(function EntryView({
     case 'tool':
       return <ToolView entry={entry} context={context} />;
     case 'diff':
-      return <DiffView entry={entry} context={context} />;
+      return <DiffView entry={entry} trans={trans} />;
     case 'tests':
       return <TestsView entry={entry} context={context} />;
     case 'notice':
@@ -136,36 +137,6 @@ function AssistantView({
   // Never trusted: a model says what it has read somewhere.
   return (
     <Rendered rendermime={context.rendermime} mimeType="text/markdown" data={data} />
-  );
-}
-
-function DiffView({
-  entry: { files, preview },
-  context
-}: {
-  readonly entry: IDiffEntry;
-  readonly context: IConversationContext;
-}): React.JSX.Element {
-  const [isOpen, setOpen] = React.useState(false);
-  return (
-    <details
-      className="jp-CognitionConversation-diff"
-      open={isOpen}
-      onToggle={event => {
-        setOpen(event.currentTarget.open);
-      }}
-    >
-      <summary>
-        {context.trans._n('%1 file changed', '%1 files changed', files.length)}:{' '}
-        {files.slice(0, 5).join(', ')}
-        {files.length > 5 && ' …'}
-      </summary>
-      {isOpen && (
-        <Code rendermime={context.rendermime} language="diff">
-          {preview || files.join('\n')}
-        </Code>
-      )}
-    </details>
   );
 }
 

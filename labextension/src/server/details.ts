@@ -67,6 +67,16 @@ export async function getDetails(
   };
 }
 
+/** One session, live or ended. @throws as `listProjects`. */
+export async function getSession(
+  settings: ServerConnection.ISettings,
+  projectId: string,
+  sessionId: string
+): Promise<ISessionRecord> {
+  const path = ['api', 'projects', projectId, 'sessions', sessionId];
+  return parseSession(await requestJSON(settings, { path }));
+}
+
 function parseSession(value: unknown): ISessionRecord {
   const session = record(value);
   return {
