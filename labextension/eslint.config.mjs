@@ -19,10 +19,20 @@ export default defineConfig(
       '@typescript-eslint/no-namespace': 'off',
       // Slots of signals; `jupyter/require-signal-this-arg` looks after them.
       '@typescript-eslint/unbound-method': 'off',
-      // The sidebar needs the panel, which is small, at the start.
+      // The sidebar needs the panel, which is small, at the start; and nothing may be shown before
+      // the trust of its project is looked after.
       'jupyter/prefer-lazy-imports': [
         'warn',
-        { ignoreImports: ['../model/projects', '../panel/panel'] }
+        {
+          ignoreImports: [
+            '../model/projects',
+            '../panel/panel',
+            '../sessions/model',
+            '../trust/command',
+            '../trust/model',
+            '../trust/views'
+          ]
+        }
       ],
       curly: 'error',
       eqeqeq: 'error'

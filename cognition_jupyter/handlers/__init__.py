@@ -18,9 +18,10 @@ from . import (
 from .base import NotFoundHandler
 
 HANDLERS: list[tuple[str, type[Any]]] = [
-    *archive.ROUTES,  # before projects: `import` is no id
-    *projects.ROUTES,
+    # Before projects: `import` and `sessions` are no ids.
+    *archive.ROUTES,
     *sessions.ROUTES,
+    *projects.ROUTES,
     *memory.ROUTES,
     *snapshots.ROUTES,
     *templates.ROUTES,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.utils import url_path_join
 from tornado import web
@@ -52,6 +54,26 @@ class ProjectSessionHandler(CognitionHandler):
         self.answer(self.app.projects.session(project_id, record))
 
 
+class SessionsHandler(CognitionHandler):
+    """`/api/projects/sessions`."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """List the sessions of all projects."""
+        self.answer(await self.app.projects.sessions(self.whole_number("ended", 20, 1000)))
+
+
+class SessionUsageHandler(CognitionHandler):
+    """`/api/projects/{id}/sessions/{session_id}/usage`."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, project_id: str, session_id: str) -> None:
+        """Tell what a session uses of the machine now."""
+        self.answer(asdict(await self.app.sessions.usage(project_id, session_id)))
+
+
 class EventsHandler(CognitionHandler):
     """`/api/projects/{id}/sessions/{session_id}/events`."""
 
@@ -74,8 +96,10 @@ class ResumableHandler(CognitionHandler):
 
 
 ROUTES = [
+    (r"/api/projects/sessions", SessionsHandler),
     (rf"/api/projects/{ID}/sessions", ProjectSessionsHandler),
     (rf"/api/projects/{ID}/sessions/{ID}", ProjectSessionHandler),
     (rf"/api/projects/{ID}/sessions/{ID}/events", EventsHandler),
+    (rf"/api/projects/{ID}/sessions/{ID}/usage", SessionUsageHandler),
     (r"/api/sessions/resumable", ResumableHandler),
 ]

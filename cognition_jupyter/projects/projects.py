@@ -242,6 +242,27 @@ class Projects:
         self._tell(action, told)
         return details
 
+    async def sessions(self, most_ended: int) -> dict[str, Any]:
+        """`{sessions, total}`: all live sessions, and of the ended ones the last of each project.
+
+        The newest first; of the ended ones at most so many.
+        """
+        active, _ = await self._store.select(status="active")
+        recent, _ = await self._store.select(limit=most_ended)
+        found = {e.project_id: e.metadata for e in (*active, *recent) if e.metadata is not None}
+        return await self._sessions([*found.values()], most_ended)
+
+    @in_thread
+    def _sessions(self, projects: list[Metadata], most_ended: int) -> dict[str, Any]:
+        records = [(m.project_id, r) for m in projects for r in m.without_old_sessions().sessions]
+        live = [one for one in records if one[1].ended_at is None]
+        ended = [(r.ended_at, p, r) for p, r in records if r.ended_at is not None]
+        ended.sort(key=lambda one: one[0], reverse=True)
+        live.sort(key=lambda one: one[1].started_at, reverse=True)
+        shown = [*live, *((p, r) for _, p, r in ended[:most_ended])]
+        rows = [self.session(project_id, record) for project_id, record in shown]
+        return {"sessions": rows, "total": len(rows)}
+
     async def resumable(self) -> dict[str, Any]:
         """Projects without a live session, for clients of the original system."""
         entries, total = await self._store.select(status="resumable")

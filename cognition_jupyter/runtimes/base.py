@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from traitlets.config import LoggingConfigurable
 
 from ..models import NetworkMode, Reason
+from .usage import Usage
 
 # Where things are inside, the same in every isolated runtime.
 WORKSPACE = "/workspace"
@@ -156,6 +157,10 @@ class Runtime(ABC, LoggingConfigurable, metaclass=_Meta):  # type: ignore[metacl
 
         After RuntimeUnavailable it is removed as soon as the engine can, at a later `found`.
         """
+
+    async def usage(self, container_id: str) -> Usage:
+        """What the container uses of the machine now. Raises nothing: what is not known is None."""
+        return Usage()
 
     @abstractmethod
     async def found(self) -> list[Found]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..exceptions import RuntimeUnavailable
 from .base import ContainerSpec, Exit, Found, Runtime, describe_exit
+from .usage import Usage, usage_of_processes
 
 # The kernel signals a child whose parent *thread* ends (PR_SET_PDEATHSIG): children are started
 # from this one thread, which lives as long as the process.
@@ -136,6 +137,12 @@ class ChildRuntime(Runtime):
             self._exits[container_id] = ended
             if len(self._exits) > _REMEMBERED:
                 del self._exits[next(iter(self._exits))]
+
+    async def usage(self, container_id: str) -> Usage:
+        child = self._children.get(container_id)
+        if child is None or child.ended is not None:
+            return Usage()
+        return await asyncio.to_thread(usage_of_processes, child.pid, children_of)
 
     async def found(self) -> list[Found]:
         return [child.found for child in self._children.values()]

@@ -26,6 +26,7 @@ from .docker_events import EngineEvents
 from .docker_options import LABEL, bridge, container_options
 from .docker_paths import SOURCE_MISSING, EnginePaths, source_missing
 from .docker_removal import Removal
+from .usage import Usage, usage_of_cgroup
 
 _MEMORY = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)([bkmg]?)b?", re.IGNORECASE)
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -300,6 +301,9 @@ class DockerRuntime(Runtime):
                 detail = "The container ended while the Docker engine was away."
                 ended = Exit(code, "engine", detail)
         known.ended = ended
+
+    async def usage(self, container_id: str) -> Usage:
+        return await asyncio.to_thread(usage_of_cgroup, container_id)
 
     # -- stop ------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from ..models import Metadata, NetworkMode, Reason, SessionRecord
 from ..projects.files import in_thread
 from ..projects.naming import check_project_id
 from ..projects.store import ProjectStore
+from ..runtimes.usage import Usage
 
 KERNEL_NAME = "cognition"
 STOP_PATIENCE = 30.0  # seconds that kernels may take to shut down when the server stops
@@ -139,6 +140,19 @@ class ProjectSessions:
     async def get(self, project_id: str, session_id: str) -> SessionRecord:
         """One session, live or ended. Raises NotFound."""
         return _record(await self._store.get(project_id), session_id)
+
+    async def usage(self, project_id: str, session_id: str) -> Usage:
+        """What a session uses now; nothing is known of one that is not this server's.
+
+        Raises NotFound.
+        """
+        live = self._launcher.live.get(session_id)
+        if live is None or live.project_id != project_id:
+            await self.get(project_id, session_id)
+            return Usage()
+        if live.container_id is None:
+            return Usage()
+        return await live.runtime.usage(live.container_id)
 
     async def stop(self, project_id: str, session_id: str, reason: Reason = "client") -> None:
         """End a session; one that has ended stays as it is. Raises NotFound, Conflict."""

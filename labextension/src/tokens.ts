@@ -5,6 +5,7 @@ import type { Widget } from '@lumino/widgets';
 
 import type { ProjectsModel } from './model/projects';
 import type { ServerEvents } from './server/events';
+import type { SessionsModel } from './sessions/model';
 
 /** What the plugins of this extension share. */
 export interface IProjects {
@@ -18,6 +19,12 @@ export interface IProjects {
 export const IProjects = new Token<IProjects>(
   'cognition-jupyter:IProjects',
   'The projects of the server, kept up to date.'
+);
+
+/** Provided by the plugin `cognition-jupyter:sessions-model`. */
+export const ISessions = new Token<SessionsModel>(
+  'cognition-jupyter:ISessions',
+  'The sessions of all projects, kept up to date.'
 );
 
 /** The panel in the left sidebar, for plugins that have a section in it. */

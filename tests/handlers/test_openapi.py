@@ -139,6 +139,8 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     assert walk.call("GET", path)["status"] == "active"
     assert walk.call("GET", "/health")["sessions_active"] >= 1
     walk.call("GET", one)
+    assert walk.call("GET", f"{one}/usage")["processes"] >= 1
+    assert session in walk.call("GET", "/api/projects/sessions")["sessions"]
     assert walk.call("DELETE", one)["reason"] == "client"
     walk.call("GET", f"{path}/sessions")
     assert walk.call("GET", f"{one}/events") == {"events": [], "last_seq": 0}
@@ -170,6 +172,7 @@ def test_every_operation_succeeds_and_fails_as_described(api: Api) -> None:
     gone += [("POST", f"{path}/restore"), ("POST", f"{path}/trust")]
     gone += [("POST", f"{path}/unpin"), ("GET", f"{path}/sessions"), ("POST", f"{path}/sessions")]
     gone += [("GET", one), ("DELETE", one), ("GET", f"{one}/events"), ("GET", f"{path}/memory")]
+    gone += [("GET", f"{one}/usage")]
     gone += [(verb, f"{path}/memory/memories/hot/a") for verb in ("GET", "PUT", "DELETE")]
     gone += [("GET", f"{path}/snapshots"), ("POST", f"{path}/snapshots")]
     gone += [("GET", f"{path}/snapshots/1"), ("GET", f"{path}/snapshots/1/diff")]
