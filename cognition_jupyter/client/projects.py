@@ -107,6 +107,11 @@ class ProjectCalls(Rest):
         """Let it be cleaned up again."""
         return await self._call(Project, "POST", f"{_path(project_id)}/unpin")
 
+    async def trust_project(self, project_id: str, trusted: bool) -> Project:
+        """Let scripts in its outputs run in its users' pages, or no longer."""
+        body = {"trusted": trusted}
+        return await self._call(Project, "POST", f"{_path(project_id)}/trust", body=body)
+
     async def duplicate_project(
         self,
         project_id: str,

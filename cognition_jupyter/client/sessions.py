@@ -14,6 +14,7 @@ from .shapes.sessions import (
     ResumableList,
     Session,
     SessionList,
+    SessionUsage,
 )
 
 
@@ -34,6 +35,16 @@ class SessionCalls(Rest):
     async def get_session(self, project_id: str, session_id: str) -> Session:
         """A session, live or ended."""
         return await self._call(Session, "GET", _path(project_id, session_id))
+
+    async def get_session_usage(self, project_id: str, session_id: str) -> SessionUsage:
+        """What a session uses of the machine now."""
+        return await self._call(SessionUsage, "GET", f"{_path(project_id, session_id)}/usage")
+
+    async def list_all_sessions(self, ended: int = 20) -> list[Session]:
+        """The live sessions of all projects, and the last one of each that ended, so many."""
+        query = {"ended": ended}
+        path = "/api/projects/sessions"
+        return (await self._call(SessionList, "GET", path, query=query)).sessions
 
     async def end_session(self, project_id: str, session_id: str) -> Session:
         """End a session; how it ended."""

@@ -16,8 +16,8 @@ What it closes, on the server:
 
 What stays open:
 
-- JupyterLab runs JavaScript from outputs in its page, with the user's rights to this server: it can
-  do what the user can, files of other projects included.
+- JupyterLab runs JavaScript from outputs of a project that is trusted in its page, with the user's
+  rights to this server: it can do what the user can, files of other projects included.
 - Other server extensions, and other contents managers. What they do with files is theirs.
 - Whether something is there, its size and its times are asked by path: code that swaps directories
   at the right moment can learn that of a file elsewhere, never what it holds.

@@ -45,7 +45,7 @@ def test_every_operation_has_a_call() -> None:
 def test_the_shapes_are_the_described_ones() -> None:
     names = ("Config", "Details", "Summary", "Statistics", "Session", "Resumable", "Health")
     names += ("Template", "Usage", "Route", "Listing", "Snapshot", "SnapshotDetails", "Change")
-    for name in (*names, "SnapshotEntry", "Difference", "Restored"):
+    for name in (*names, "SessionUsage", "SnapshotEntry", "Difference", "Restored"):
         schema = schema_of(name)
         bases = [resolve(base) for base in schema.get("allOf", ())]
         properties = {key for each in (schema, *bases) for key in each.get("properties", ())}
@@ -75,6 +75,7 @@ async def test_a_project_from_its_beginning_to_its_end(small: Server) -> None:
         assert (await client.list_projects(prefix, tags=["a"])).total == 0
         assert (await client.extend_project(project_id, pin=True)).pinned
         unpinned = await client.unpin_project(project_id)
+        assert made.trusted and not (await client.trust_project(project_id, False)).trusted
         later = await client.extend_project(project_id, days=7)
         assert unpinned.cleanup_at is not None and later.cleanup_at is not None
         assert (later.cleanup_at - unpinned.cleanup_at).days == 7
@@ -173,6 +174,9 @@ async def test_sessions(small: Server) -> None:
         project_id = (await client.create_project(unique("sessions"))).project_id
         session = await client.start_session(project_id, "OFF")
         assert await client.get_session(project_id, session.session_id) == session
+        usage = await client.get_session_usage(project_id, session.session_id)
+        assert usage.memory_bytes and usage.cpu_seconds is not None
+        assert session in await client.list_all_sessions()
         assert await client.list_sessions(project_id) == [session]
         with pytest.raises(ClientError) as refused:
             await client.delete_project(project_id)

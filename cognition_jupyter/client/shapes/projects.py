@@ -27,6 +27,7 @@ class ProjectSummary(Answer):
     pinned: bool
     has_memories: bool
     contents_path: str | None
+    trusted: bool
     reason: str | None = None
     # In the trash only.
     trashed_at: datetime | None = None

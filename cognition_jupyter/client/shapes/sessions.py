@@ -35,6 +35,15 @@ class SessionList(Answer):
     total: int
 
 
+class SessionUsage(Answer):
+    """What a session takes of the machine; None where that is not known."""
+
+    memory_bytes: int | None
+    memory_limit_bytes: int | None
+    cpu_seconds: float | None
+    processes: int | None
+
+
 class Resumable(Answer):
     """A project without a live session."""
 
