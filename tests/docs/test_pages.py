@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -61,9 +62,22 @@ def test_rest_names_every_call_and_error_code() -> None:
         last = re.sub(r"\{\w+\}", "{}", path).rstrip("/{}").rpartition("/")[2]
         assert last in page, path
         for status, response in operation["responses"].items():
-            schema = (
-                resolve(response).get("content", {}).get("application/json", {}).get("schema", {})
-            )
-            for code in schema.get("properties", {}).get("error", {}).get("enum", ()):
+            for code in codes(response):
                 rows = [line for line in page.splitlines() if line.startswith(f"| {status} |")]
                 assert len(rows) == 1 and f"`{code}`" in rows[0], f"{status} {code}"
+
+
+@PAGES
+def test_statuses_that_are_named_go_with_their_codes(path: Path) -> None:
+    known = set()
+    for operation in described().values():
+        for status, response in operation["responses"].items():
+            known |= {(status, code) for code in codes(response)}
+    assert set(re.findall(r"\b([45]\d\d)\s+`(\w+)`", path.read_text())) <= known
+
+
+def codes(response: dict[str, Any]) -> list[str]:
+    content = resolve(response).get("content", {}).get("application/json", {})
+    error = content.get("schema", {}).get("properties", {}).get("error", {})
+    found: list[str] = error.get("enum", [])
+    return found
