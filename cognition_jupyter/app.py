@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from .core import Cognition
 from .events import SERVER, Event
 from .exceptions import CognitionError, NotFound
 from .handlers import HANDLERS
+from .hub.authorizer import ScopeAuthorizer
+from .hub.guard import guard
+from .interrupt import stop_on_interrupt
 from .isolated.contents import ProjectContentsManager
 from .maintenance.periodic import Periodic
 from .maintenance.reconcile_clock import ReconcileClock
@@ -30,6 +34,7 @@ from .sessions.responders.choice import ResponderChoice
 
 _EVENTS = "https://schema.jupyter.org/cognition/{}/v1"
 CLEANUP_TICK = 60.0  # seconds between two looks at the clock
+ACTIVITY_TICK = 5.0  # and between two looks whether a session is at work
 _SCHEMAS = Path(__file__).parent / "event_schemas"
 
 
@@ -43,6 +48,7 @@ class CognitionApp(ExtensionApp):
     classes = [*Cognition.classes, Conversations, ResponderChoice, AgentSettings]
     # Jupyter stops also extensions that it could not load.
     _running = False
+    _stopping: asyncio.Future[None] | None = None
 
     def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called before the server makes its contents manager.
@@ -102,6 +108,7 @@ class CognitionApp(ExtensionApp):
         cleanup = parts.cleanup
         tick = min(CLEANUP_TICK, cleanup.project_cleanup_check_interval)
         self._cleanup = Periodic("Cleanup", cleanup.run_if_due, tick, self.log)
+        self._activity = Periodic("Activity", self._look_for_work, ACTIVITY_TICK, self.log)
         self.metrics = Metrics(parts.store, parts.launcher, self.log)
         parts.events.subscribe(self.metrics.note)
         self._running = True
@@ -119,6 +126,11 @@ class CognitionApp(ExtensionApp):
         assert self.serverapp is not None
         self.serverapp.web_app.settings["cognition_last_activity"] = utcnow()
 
+    async def _look_for_work(self) -> None:
+        """What computes for hours without a word is work, too."""
+        if self.sessions.at_work() or self.conversations.at_work():
+            self._note_work()
+
     def _publish(self, event: Event) -> None:
         """Put the event on the server's event bus."""
         assert self.serverapp is not None and self.serverapp.event_logger is not None
@@ -126,11 +138,21 @@ class CognitionApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called once the event loop runs, also if the extension could not be loaded."""
+        if isinstance(serverapp.authorizer, ScopeAuthorizer):
+            # Here, when all extensions have added their handlers; no request is served yet.
+            try:
+                guard(serverapp.web_app, serverapp.authorizer)
+            except Exception:
+                # Jupyter would go on without.
+                self.log.critical("The handlers can't be guarded", exc_info=True)
+                self.exit(1)
         if not self._running:
             return
+        stop_on_interrupt(serverapp)
         self._reconcile.start()
         self._snapshots.start()
         self._cleanup.start()
+        self._activity.start()
         self.metrics.start()
 
     async def stop_extension(self) -> None:
@@ -140,12 +162,18 @@ class CognitionApp(ExtensionApp):
         """
         if not self._running:
             return
-        self._running = False
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop_all())
+        # Who asks again waits, too: Jupyter ends its event loop after that.
+        await asyncio.shield(self._stopping)
+
+    async def _stop_all(self) -> None:
         steps = (
             self._reconcile.stop,
             self.metrics.stop,
             self._snapshots.stop,
             self._cleanup.stop,
+            self._activity.stop,
             self._stop_sessions,
             self._save_memory,
             self.cognition.close,

@@ -22,7 +22,7 @@ LAYERS = [
     ["sessions", "maintenance"],
     ["core", "metrics", "doctor"],
     ["kernels.provisioner", "isolated", "cli"],
-    ["handlers"],
+    ["handlers", "hub", "interrupt"],
     ["app"],
 ]
 OWN = {path.stem for path in PACKAGE.iterdir()}
@@ -80,8 +80,16 @@ def test_imports_point_one_way(name: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "path"), [*modules()], ids=lambda value: str(value)[-40:])
-def test_only_handlers_app_and_client_know_the_web(name: str, path: Path) -> None:
-    if name.split(".")[0] in ("handlers", "app", "isolated", "client", "__init__"):
+def test_only_these_know_the_web(name: str, path: Path) -> None:
+    if name.split(".")[0] in (
+        "handlers",
+        "app",
+        "isolated",
+        "client",
+        "hub",
+        "interrupt",
+        "__init__",
+    ):
         return
     found = [i for i in imports(name, path) if i.startswith(WEB)]
     assert not found, f"{name} imports {found}"

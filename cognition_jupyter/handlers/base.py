@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import ensure_async
 from tornado import web
 
 from ..exceptions import CognitionError, InvalidInput, TooLarge
@@ -53,6 +54,12 @@ class CognitionHandler(APIHandler):
         """Called by tornado before the body is read. Raises HTTPError for who may not come in."""
         await super().prepare()
         self._prepared = True
+
+    async def require(self, action: str) -> None:
+        """Ask the authorizer about more than the verb stands for. Raises HTTPError 403."""
+        allowed = self.authorizer.is_authorized(self, self.current_user, action, self.auth_resource)
+        if not await ensure_async(allowed):
+            raise web.HTTPError(403)
 
     # -- in --------------------------------------------------------------------------------
 

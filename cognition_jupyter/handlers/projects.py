@@ -37,7 +37,10 @@ class ProjectsHandler(CognitionHandler):
     @authorized
     async def post(self) -> None:
         """Create a project."""
-        project = await self.app.projects.create(parse(CreateProject, self.json_body()))
+        request = parse(CreateProject, self.json_body())
+        if request.template is not None:
+            await self.require("execute")  # its command runs in a session
+        project = await self.app.projects.create(request)
         location = url_path_join(self.base_url, "api/projects", project["project_id"])
         self.set_header("Location", location)
         self.answer(project, 201)

@@ -73,6 +73,11 @@ class Conversation:
         self.on_work: Callable[[], None] = lambda: None
         self.on_done: Callable[[Done], Awaitable[None]]
 
+    @property
+    def at_work(self) -> bool:
+        """Whether a turn runs; an agent can think for long while no kernel computes."""
+        return self._turn is not None
+
     def submit(self, content: str, as_code: bool) -> None:
         """Take a message for the responder, or code for the kernel.
 

@@ -207,6 +207,10 @@ class Conversations(LoggingConfigurable):
         """One client less."""
         self._live.leave(conversation)
 
+    def at_work(self) -> bool:
+        """Whether a turn of any session runs."""
+        return self._live.at_work()
+
     def described(self, session: Session, last_seq: int) -> dict[str, Any]:
         """The fields of `session_started`, without the session's id."""
         return {

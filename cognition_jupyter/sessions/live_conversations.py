@@ -52,6 +52,10 @@ class LiveConversations:
         """The session's conversation, if one is open."""
         return self._live.get(session_id)
 
+    def at_work(self) -> bool:
+        """Whether a turn of any of them runs."""
+        return any(conversation.at_work for conversation in self._live.values())
+
     def opening(self, session_id: str) -> asyncio.Lock:
         """To be held by who opens a session's conversation, or starts that session again.
 

@@ -107,6 +107,11 @@ class ProjectSessions:
         connections: dict[str, int] = getattr(self._kernels, "_kernel_connections", {})
         return connections.get(session_id, 0)
 
+    def at_work(self) -> bool:
+        """Whether the kernel of any session computes."""
+        kernels = (self._kernels.get_kernel(k) for k in self._launcher.live if k in self._kernels)
+        return any(getattr(kernel, "execution_state", None) == "busy" for kernel in kernels)
+
     def disconnected(self, session_id: str) -> None:
         """Nobody listens to a session any more: its memory gets to the disk."""
         session = self._launcher.live.get(session_id)

@@ -1,29 +1,22 @@
-"""Tests of the client are coroutines; each has a loop of its own, and an end."""
+"""What tests of the client share."""
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Callable
 
 import docker
 import pytest
 
 from ..kernels.helpers import LEAN
+from ..support.coroutines import run_coroutine
 from ..support.server import Server
 from .cable import Cable
-
-SECONDS = 180  # far more than any of them takes
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    if not inspect.iscoroutinefunction(pyfuncitem.obj):
-        return None
-    names = pyfuncitem._fixtureinfo.argnames
-    arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), SECONDS))
-    return True
+    """Coroutines among the tests."""
+    return run_coroutine(pyfuncitem)
 
 
 @pytest.fixture(scope="session")

@@ -121,6 +121,29 @@ def test_a_wrong_setting_stops_the_start(make_server: Callable[..., Server]) -> 
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGINT, signal.SIGTERM]])
+def test_an_interrupt_stops_a_server_without_a_terminal_in_order(
+    make_server: Callable[..., Server], engine: docker.DockerClient, signals: list[int]
+) -> None:
+    """As JupyterHub stops its servers, which grows impatient."""
+    server = make_server(config=LEAN)
+    project_id = server.create("interrupted")
+    session = server.start_session(project_id)
+    with server.kernel(session["kernel_id"]) as kernel:
+        kernel.check("open('/memories/hot/plan', 'w').write('x')")
+    assert server.process is not None
+    for number in signals:
+        server.process.send_signal(number)
+        time.sleep(0.3)
+    assert server.process.wait(30) == 0
+    record = helpers.record(server, project_id, session["session_id"])
+    assert record["reason"] == "server_stopped"
+    assert helpers.nothing_left(engine, server, locks=0)
+    server.start()
+    kept = server.request("GET", f"/api/projects/{project_id}/memory/memories/hot/plan")
+    assert kept.content == b"x"
+
+
 @pytest.fixture(scope="module")
 def culling(make_server: Callable[..., Server], engine: docker.DockerClient) -> Server:
     culler = {"cull_idle_timeout": 3, "cull_interval": 1, "cull_connected": True}

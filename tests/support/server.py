@@ -46,7 +46,7 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
 
 
 class Server:
-    """Start with `start()`; `stop()` is Ctrl-C's way, `kill()` is `kill -9`."""
+    """Start with `start()`; `stop()` is the orderly way, `kill()` is `kill -9`."""
 
     def __init__(
         self,
@@ -128,9 +128,9 @@ class Server:
     def tail(self, size: int = 6000) -> str:
         return self.log.read_text(errors="replace")[-size:]
 
-    def stop(self, timeout: float = 60) -> None:
+    def stop(self, timeout: float = 60, by: int = signal.SIGTERM) -> None:
         if self.process is not None:
-            self.process.send_signal(signal.SIGTERM)
+            self.process.send_signal(by)
             self.process.wait(timeout)
             self.process = None
 

@@ -1,0 +1,61 @@
+"""The authorizer of a server that JupyterHub has started."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from jupyter_server.auth import Authorizer, User
+from traitlets import Enum
+
+from .levels import Level
+from .table import needed
+
+_LEVELS = [level.name.lower() for level in Level]
+# Actions that handlers of ours ask about besides what their verb needs.
+_ACTIONS = {"execute": Level.EXECUTE}
+
+
+class ScopeAuthorizer(Authorizer):
+    """Lets a request through if its token's scopes reach as far as the request does.
+
+    It knows JupyterHub's tokens only: without a Hub nobody may do anything.
+    """
+
+    owner_level = Enum(
+        _LEVELS,
+        default_value="admin",
+        help="What the user whose server this is may do in the browser, whatever the scopes of "
+        "that login are. Tokens that the user makes have their scopes, and not this.",
+    ).tag(config=True)
+
+    async def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
+        """Called for each request to a handler that asks."""
+        need = await needed(handler)
+        if resource == "cognition":
+            need = max(need, _ACTIONS.get(action, Level.NONE))
+        return self.level_of(user) >= need
+
+    async def may(self, handler: Any) -> bool:
+        """Called for each request, also to a handler that does not ask."""
+        return self.level_of(handler.current_user) >= await needed(handler)
+
+    def level_of(self, user: User | None) -> Level:
+        """How far a user may go with the present token."""
+        model = getattr(user, "hub_user", None)
+        if not isinstance(model, dict):
+            return Level.NONE
+        owner = os.environ.get("JUPYTERHUB_USER", "")
+        if (
+            model.get("session_id")  # of a login in the browser; tokens have none
+            and model.get("kind") == "user"
+            and owner
+            and model.get("name") == owner
+        ):
+            return Level[str(self.owner_level).upper()]
+        server = f"{owner}/{os.environ.get('JUPYTERHUB_SERVER_NAME', '')}"
+        hub_auth: Any = getattr(self.identity_provider, "hub_auth", None)
+        for level in sorted(Level, reverse=True):
+            if level and hub_auth.check_scopes({f"{level.scope}!server={server}"}, model):
+                return level
+        return Level.NONE
