@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from inspect import getdoc
+from types import ModuleType
 from typing import Any
 
 from traitlets import TraitType
@@ -26,10 +27,8 @@ _NOT_OURS = (".templates.", ".__main__")
 def configurables() -> list[type[Configurable]]:
     """The package's classes with traits of their own that can be configured, by name."""
     found = set()
-    for module in pkgutil.walk_packages(cognition_jupyter.__path__, "cognition_jupyter."):
-        if any(part in f"{module.name}." for part in _NOT_OURS):
-            continue
-        for value in vars(import_module(module.name)).values():
+    for module in _modules():
+        for value in vars(module).values():
             if (
                 isinstance(value, type)
                 and issubclass(value, Configurable)
@@ -38,6 +37,18 @@ def configurables() -> list[type[Configurable]]:
             ):
                 found.add(value)
     return sorted(found, key=lambda one: one.__name__)
+
+
+def _modules() -> Iterator[ModuleType]:
+    for found in pkgutil.walk_packages(cognition_jupyter.__path__, "cognition_jupyter."):
+        if any(part in f"{found.name}." for part in _NOT_OURS):
+            continue
+        try:
+            yield import_module(found.name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("cognition_jupyter"):
+                raise
+            # An extra that is not installed, as `agent` on Python 3.10; its settings need none.
 
 
 def traits() -> str:
