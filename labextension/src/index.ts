@@ -1,4 +1,5 @@
 import { chatPlugin } from './plugins/chat';
+import { memoryPlugin } from './plugins/memory';
 import { overviewPlugin } from './plugins/overview';
 import { panelPlugin } from './plugins/panel';
 import { projectsPlugin } from './plugins/projects';
@@ -10,6 +11,7 @@ export default [
   sessionsModelPlugin,
   trustPlugin,
   panelPlugin,
+  memoryPlugin,
   overviewPlugin,
   chatPlugin
 ];

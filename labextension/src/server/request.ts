@@ -20,6 +20,9 @@ export class RefusedError extends Error {
 /** What is asked for: parts of a path below the server's base URL, each still unquoted. */
 export interface IRequest {
   readonly path: readonly string[];
+
+  /** A path from the server that goes behind `path`: begins with a slash, and is quoted already. */
+  readonly quotedPath?: string;
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
   /** Arguments in the URL; a list is repeated, and undefined is left out. */
@@ -39,7 +42,7 @@ export interface IRequest {
 /** The URL of a request. */
 export function requestUrl(
   settings: ServerConnection.ISettings,
-  { path, query }: Pick<IRequest, 'path' | 'query'>
+  { path, quotedPath = '', query }: Pick<IRequest, 'path' | 'quotedPath' | 'query'>
 ): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) {
@@ -52,7 +55,7 @@ export function requestUrl(
   const search = parameters.toString();
   const url = URLExt.join(
     settings.baseUrl,
-    path.map(encodeURIComponent).join('/')
+    path.map(encodeURIComponent).join('/') + quotedPath
   );
   return search ? `${url}?${search}` : url;
 }

@@ -1,0 +1,234 @@
+import type { Kernel, ServerConnection } from '@jupyterlab/services';
+import { Debouncer } from '@lumino/polling';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+
+import { text } from '../server/check';
+import type { IServerEvent, ServerEvents } from '../server/events';
+import type { IRoute, IRoutes } from '../server/memory';
+import { MemoryClient } from '../server/memory';
+import { SnapshotsClient } from '../server/snapshots';
+import { FileModel } from './file';
+import { HistoryModel } from './history';
+import { TreeModel } from './tree';
+
+/** What the right side shows. */
+export type Stage = 'nothing' | 'file' | 'difference';
+
+/** All that the memory view of one project shows, kept up to date while it is to be seen. */
+export class MemoryModel {
+  constructor(
+    settings: ServerConnection.ISettings,
+    events: ServerEvents,
+    readonly projectId: string,
+    delay = 250
+  ) {
+    this.client = new MemoryClient(settings, projectId);
+    this.tree = new TreeModel(this.client, path => this.sessionFor(path));
+    this.history = new HistoryModel(new SnapshotsClient(settings, projectId));
+    this._stale = new Debouncer(() => this.refresh(), delay);
+    events.happened.connect(this._onEvent, this);
+    events.connected.connect(this.invalidate, this);
+  }
+
+  readonly client: MemoryClient;
+  readonly tree: TreeModel;
+  readonly history: HistoryModel;
+
+  /** Emitted when anything of this model itself is another. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** The routes; null before the first answer. */
+  get routes(): IRoutes | null {
+    return this._routes;
+  }
+
+  /** The route of hot memory. */
+  get hot(): IRoute | null {
+    return this._routes?.routes.find(route => route.type === 'store') ?? null;
+  }
+
+  /** Why the last refresh failed. */
+  get error(): unknown {
+    return this._error;
+  }
+
+  /** The server's sentence on what is wrong with hot memory. */
+  get warning(): string {
+    return this._warning;
+  }
+
+  /** What is being done that takes a while; empty for nothing. */
+  get busy(): string {
+    return this._busy;
+  }
+
+  set busy(busy: string) {
+    this._busy = busy;
+    this._changed.emit();
+  }
+
+  /** Ids of the sessions that live, newest first. */
+  get sessions(): readonly string[] {
+    return this._sessions;
+  }
+
+  /** The session whose private memory is shown. */
+  get session(): string | null {
+    return this._session;
+  }
+
+  set session(id: string | null) {
+    this._session = id;
+    this._changed.emit();
+    this.invalidate();
+  }
+
+  get file(): FileModel | null {
+    return this._file;
+  }
+
+  get stage(): Stage {
+    return this._stage;
+  }
+
+  set stage(stage: Stage) {
+    this._stage = stage;
+    this._changed.emit();
+  }
+
+  /** While it is not visible, nothing is fetched. */
+  set isVisible(isVisible: boolean) {
+    this._isVisible = isVisible;
+    if (isVisible) {
+      this.invalidate();
+    }
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    this._isDisposed = true;
+    this._stale.dispose();
+    this.tree.dispose();
+    this.history.dispose();
+    this._file?.dispose();
+    Signal.clearData(this);
+  }
+
+  /** The session that has to be named for a path; null where none has, or there is none. */
+  sessionFor(path: string): string | null {
+    const route = this._routes?.routes
+      .filter(({ prefix }) => `${path}/`.startsWith(encodeURI(prefix)))
+      .sort((a, b) => b.prefix.length - a.prefix.length)[0];
+    return route?.type === 'state' ? this._session : null;
+  }
+
+  /** Open a file, in place of the one that is open. */
+  async open(path: string): Promise<void> {
+    this._file?.dispose();
+    const file = new FileModel(this.client, this.sessionFor(path), path);
+    this._file = file;
+    file.changed.connect(() => {
+      this._changed.emit();
+    });
+    this.stage = 'file';
+    await file.load();
+  }
+
+  /** Close the file that is open. */
+  close(): void {
+    this._file?.dispose();
+    this._file = null;
+    this.stage = 'nothing';
+  }
+
+  /** Fetch all that is shown. Never rejects. */
+  async refresh(): Promise<void> {
+    const request = ++this._requests;
+    let error: unknown = null;
+    let routes = this._routes;
+    let sessions = this._sessions;
+    try {
+      sessions = await this.client.liveSessions();
+      const chosen = this._session;
+      const session =
+        chosen !== null && sessions.includes(chosen)
+          ? chosen
+          : (sessions[0] ?? null);
+      if (this._isDisposed || request !== this._requests) {
+        return;
+      }
+      this._sessions = sessions;
+      this._session = session;
+      routes = await this.client.routes(session);
+    } catch (reason) {
+      error = reason;
+    }
+    if (this._isDisposed || request !== this._requests) {
+      return;
+    }
+    this._routes = routes;
+    this._error = error;
+    this.tree.setRoutes(routes?.routes ?? []);
+    this._changed.emit();
+    await Promise.all([
+      this.tree.refresh(),
+      this.history.refresh(),
+      this._file?.check()
+    ]);
+  }
+
+  /** Something may have changed: fetch soon, or as soon as it is to be seen. */
+  invalidate(): void {
+    if (this._isVisible && !this._isDisposed) {
+      void this._stale.invoke();
+    }
+  }
+
+  /** Lab's own list of kernels tells when code has run in a session of this project. */
+  onKernels(kernels: readonly Kernel.IModel[]): void {
+    let hasRun = false;
+    for (const { id, last_activity, execution_state } of kernels) {
+      if (this._sessions.includes(id)) {
+        const activity = `${last_activity ?? ''} ${execution_state ?? ''}`;
+        hasRun ||= this._activity.get(id) !== activity;
+        this._activity.set(id, activity);
+      }
+    }
+    if (hasRun) {
+      this.invalidate();
+    }
+  }
+
+  private _onEvent(_: ServerEvents, event: IServerEvent): void {
+    const { noun, data, projectId } = event;
+    if (projectId !== this.projectId || noun === 'progress') {
+      return;
+    }
+    if (noun === 'memory') {
+      this._warning = text(data.message);
+      this._changed.emit();
+    }
+    this.invalidate();
+  }
+
+  private readonly _stale: Debouncer;
+  private readonly _changed = new Signal<this, void>(this);
+  private readonly _activity = new Map<string, string>();
+  private _routes: IRoutes | null = null;
+  private _sessions: readonly string[] = [];
+  private _session: string | null = null;
+  private _file: FileModel | null = null;
+  private _stage: Stage = 'nothing';
+  private _error: unknown = null;
+  private _warning = '';
+  private _busy = '';
+  private _isVisible = false;
+  private _isDisposed = false;
+  private _requests = 0;
+}

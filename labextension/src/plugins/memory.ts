@@ -1,0 +1,110 @@
+import type {
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ILabStatus, ILayoutRestorer } from '@jupyterlab/application';
+import { WidgetTracker } from '@jupyterlab/apputils';
+import { IEditorServices } from '@jupyterlab/codeeditor';
+
+import { CommandIDs } from '../commands/ids';
+import type { MemoryView } from '../memory/view';
+import { IProjects } from '../tokens';
+
+/** What is done with the active row or the open file of the memory view in front. */
+const MemoryCommandIDs = {
+  save: 'cognition:save-memory-file',
+  create: 'cognition:new-memory-file',
+  upload: 'cognition:upload-memory-files',
+  download: 'cognition:download-memory-file',
+  remove: 'cognition:delete-memory-file',
+  snapshot: 'cognition:take-snapshot'
+} as const;
+
+const ROW = '.jp-CognitionMemory-row[data-path]';
+
+/** The memory view in the main area. */
+export const memoryPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'cognition-jupyter:memory',
+  description: "Shows a project's memory and its history.",
+  autoStart: true,
+  requires: [IProjects, IEditorServices],
+  optional: [ILayoutRestorer, ILabStatus],
+  activate: (
+    app: JupyterFrontEnd,
+    projects: IProjects,
+    editors: IEditorServices,
+    restorer: ILayoutRestorer | null,
+    status: ILabStatus | null
+  ) => {
+    const { trans } = projects;
+    const { commands } = app;
+    const tracker = new WidgetTracker<MemoryView>({
+      namespace: 'cognition-memory'
+    });
+
+    commands.addCommand(CommandIDs.memory, {
+      label: trans.__('Memory'),
+      caption: trans.__('Show what the project remembers, and its history'),
+      execute: async args => {
+        const projectId = args.project_id;
+        if (typeof projectId !== 'string') {
+          return;
+        }
+        const { MemoryView } = await import('../memory/view');
+        const { kernels } = app.serviceManager;
+        const open = tracker.find(one => one.model.projectId === projectId);
+        if (open !== undefined) {
+          app.shell.activateById(open.id);
+          return;
+        }
+        const options = { projects, projectId, editors, kernels, status };
+        const view = new MemoryView(options);
+        app.shell.add(view, 'main', { type: 'Memory' });
+        await tracker.add(view);
+      },
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            project_id: { type: 'string', description: 'The id of the project' }
+          }
+        }
+      }
+    });
+    void restorer?.restore(tracker, {
+      command: CommandIDs.memory,
+      args: view => ({ project_id: view.model.projectId }),
+      name: view => view.model.projectId
+    });
+
+    const add = (
+      id: string,
+      label: string,
+      act: (view: MemoryView) => unknown
+    ): void => {
+      commands.addCommand(id, {
+        label,
+        isEnabled: () => tracker.currentWidget !== null,
+        execute: () => tracker.currentWidget && act(tracker.currentWidget),
+        describedBy: { args: { type: 'object', properties: {} } }
+      });
+    };
+    const ids = MemoryCommandIDs;
+    add(ids.save, trans.__('Save the File'), view => view.actions.save());
+    add(ids.create, trans.__('New File'), view => view.actions.create());
+    add(ids.upload, trans.__('Upload Files'), view => {
+      view.actions.chooseUpload();
+    });
+    add(ids.download, trans.__('Download'), view => view.actions.download());
+    add(ids.remove, trans.__('Delete'), view => view.actions.remove());
+    add(ids.snapshot, trans.__('Take a Snapshot'), view => view.actions.takeSnapshot());
+    commands.addKeyBinding({
+      command: ids.save,
+      keys: ['Accel S'],
+      selector: '.jp-CognitionMemory'
+    });
+    [ids.create, ids.upload, ids.download, ids.remove].forEach((command, rank) => {
+      app.contextMenu.addItem({ command, selector: ROW, rank });
+    });
+  }
+};
