@@ -3,11 +3,12 @@ import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  globalIgnores(['lib/']),
+  globalIgnores(['lib/', '*.json']),
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,
   { plugins: { jupyter } },
   jupyter.configs.recommended,
+  { files: ['schema/*.json'], ...tseslint.configs.disableTypeChecked },
   {
     languageOptions: {
       parserOptions: {
@@ -25,8 +26,11 @@ export default defineConfig(
         'warn',
         {
           ignoreImports: [
-            '../model/projects',
+            '../commands/*',
+            '../failure',
+            '../model/*',
             '../panel/panel',
+            '../progress',
             '../sessions/model',
             '../trust/command',
             '../trust/model',

@@ -2,11 +2,12 @@ import { Notification, showErrorMessage } from '@jupyterlab/apputils';
 import { ServerConnection } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { NoArchiveError } from './server/archive';
 import { UnexpectedAnswerError } from './server/check';
 import { NotEnabledError } from './server/request';
 
 /** JupyterLab cuts longer notifications. */
-const NOTIFICATION_LENGTH = 140;
+export const NOTIFICATION_LENGTH = 140;
 
 /** One sentence for the user: the server's own where it has said one. */
 export function describe(error: unknown, trans: TranslationBundle): string {
@@ -17,6 +18,9 @@ export function describe(error: unknown, trans: TranslationBundle): string {
   }
   if (error instanceof UnexpectedAnswerError) {
     return trans.__("The server's answer is not what was asked for.");
+  }
+  if (error instanceof NoArchiveError) {
+    return trans.__('The server did not send the archive; try again.');
   }
   if (error instanceof ServerConnection.NetworkError) {
     return trans.__('The server can not be reached.');

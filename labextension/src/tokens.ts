@@ -4,6 +4,7 @@ import { Token } from '@lumino/coreutils';
 import type { Widget } from '@lumino/widgets';
 
 import type { ProjectsModel } from './model/projects';
+import type { PanelSettings } from './model/settings';
 import type { ServerEvents } from './server/events';
 import type { SessionsModel } from './sessions/model';
 
@@ -41,4 +42,13 @@ export interface IProjectsPanel {
 export const IProjectsPanel = new Token<IProjectsPanel>(
   'cognition-jupyter:IProjectsPanel',
   'The panel in the left sidebar, to which sections can be added.'
+);
+
+/** The user's settings, see schema/panel.json. */
+export type IPanelSettings = PanelSettings;
+
+/** Provided by the plugin `cognition-jupyter:settings`. */
+export const IPanelSettings = new Token<IPanelSettings>(
+  'cognition-jupyter:IPanelSettings',
+  "The user's settings of the projects panel."
 );

@@ -44,10 +44,19 @@ def browser_context_args() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def lab(make_server: Callable[..., Server]) -> Server:
+def lab_config() -> dict[str, dict[str, Any]]:
+    """Configuration of `lab`; modules override it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def lab(make_server: Callable[..., Server], lab_config: dict[str, dict[str, Any]]) -> Server:
     """JupyterLab with its news and its tips turned off."""
     server = make_server(
-        start=False, command="lab", arguments=("--LabApp.expose_app_in_browser=True",)
+        start=False,
+        command="lab",
+        arguments=("--LabApp.expose_app_in_browser=True",),
+        config=lab_config,
     )
     settings = server.home / "lab-settings/@jupyterlab/apputils-extension"
     settings.mkdir(parents=True)
@@ -66,6 +75,18 @@ def console_errors(page: Page) -> Iterator[list[str]]:
     )
     yield found
     assert not [text for text in found if not any(known in text for known in NOT_OURS)]
+
+
+@pytest.fixture
+def may_log(console_errors: list[str]) -> Callable[[str], None]:
+    """`may_log(text)`: what the browser logged with that text was to be, such as a refusal."""
+
+    def check(text: str) -> None:
+        kept = [error for error in console_errors if text not in error]
+        assert len(kept) < len(console_errors), f"nothing logged has {text}"
+        console_errors[:] = kept
+
+    return check
 
 
 @pytest.fixture

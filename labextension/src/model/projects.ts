@@ -4,12 +4,20 @@ import { Debouncer } from '@lumino/polling';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
+import { getProject } from '../server/changes';
 import type { IServerEvent, ServerEvents } from '../server/events';
-import type { IProjectList } from '../server/projects';
+import type { IProject, IProjectList } from '../server/projects';
 import { listProjects } from '../server/projects';
+import { RefusedError } from '../server/request';
 
 /** Events that change no list. */
 const NOT_LISTED = ['progress', 'reconcile'];
+
+/** How many projects are asked for: as many as the server gives. */
+const LIMIT = 10_000;
+
+/** If more projects than these have changed, the whole list is asked for. */
+const FEW = 5;
 
 /** The projects as the server has them; views render it again at each `stateChanged`. */
 export class ProjectsModel implements VDomRenderer.IModel {
@@ -20,7 +28,7 @@ export class ProjectsModel implements VDomRenderer.IModel {
   ) {
     this._settings = settings;
     // One start or stop of a kernel can come as several events.
-    this._changed = new Debouncer(() => this.refresh(), delay);
+    this._changed = new Debouncer(() => this._catchUp(), delay);
     events.happened.connect(this._onEvent, this);
     events.connected.connect(this._onConnected, this);
   }
@@ -29,9 +37,14 @@ export class ProjectsModel implements VDomRenderer.IModel {
     return this._stateChanged;
   }
 
-  /** The last list that arrived; null before the first. */
+  /** The last list that arrived, without the trash; null before the first. */
   get list(): IProjectList | null {
     return this._list;
+  }
+
+  /** The projects in the trash as they were last asked for; null when they were not. */
+  get trash(): IProjectList | null {
+    return this._trash;
   }
 
   /** Why the last refresh failed, or null. The list before it is kept. */
@@ -49,13 +62,44 @@ export class ProjectsModel implements VDomRenderer.IModel {
     Signal.clearData(this);
   }
 
-  /** Fetch the list. Never rejects: a failure becomes `error`. */
+  /** The project of that id, also from the trash if that is known. */
+  project(id: string): IProject | undefined {
+    const lists = [this._list, this._trash];
+    return lists.flatMap(list => list?.projects ?? []).find(p => p.id === id);
+  }
+
+  /** The project in whose files that path of the contents API lies. */
+  projectAt(path: string): IProject | undefined {
+    return this._list?.projects.find(
+      ({ contentsPath }) =>
+        contentsPath !== null && `${path}/`.startsWith(`${contentsPath}/`)
+    );
+  }
+
+  /** Whether the trash is followed, too. */
+  set showsTrash(showsTrash: boolean) {
+    if (showsTrash !== this._showsTrash) {
+      this._showsTrash = showsTrash;
+      this._trash = null;
+      if (showsTrash) {
+        void this.refresh();
+      }
+    }
+  }
+
+  /** Fetch the lists. Never rejects: a failure becomes `error`. */
   async refresh(): Promise<void> {
     const request = ++this._lastRequest;
-    let list = this._list;
+    this._stale.clear();
+    let [list, trash] = [this._list, this._trash];
     let error: Error | null = null;
     try {
-      list = await listProjects(this._settings);
+      [list, trash] = await Promise.all([
+        listProjects(this._settings, { limit: LIMIT }),
+        this._showsTrash
+          ? listProjects(this._settings, { status: 'trashed', limit: LIMIT })
+          : null
+      ]);
     } catch (reason) {
       error = reason instanceof Error ? reason : new Error(String(reason));
     }
@@ -64,25 +108,98 @@ export class ProjectsModel implements VDomRenderer.IModel {
       return;
     }
     this._list = list;
+    this._trash = this._showsTrash ? trash : null;
     this._error = error;
     this._stateChanged.emit();
   }
 
   private _onEvent(_: ServerEvents, event: IServerEvent): void {
-    if (!NOT_LISTED.includes(event.noun)) {
+    if (NOT_LISTED.includes(event.noun)) {
+      return;
+    }
+    const movesLists = event.noun === 'project' && event.action !== 'changed';
+    if (event.projectId === null || (movesLists && this._showsTrash)) {
+      this._allStale = true;
+    } else {
+      this._stale.add(event.projectId);
+    }
+    void this._changed.invoke();
+  }
+
+  private _onConnected(): void {
+    this._allStale = true;
+    void this._changed.invoke();
+  }
+
+  /** Fetch what events were about. */
+  private async _catchUp(): Promise<void> {
+    const list = this._list;
+    const isMuch = this._allStale || this._stale.size > FEW;
+    if (isMuch || list === null || this._error !== null) {
+      this._allStale = false;
+      await this.refresh();
+      return;
+    }
+    const request = ++this._lastRequest;
+    const stale = [...this._stale];
+    this._stale.clear();
+    try {
+      const found = await Promise.all(stale.map(id => this._find(id)));
+      if (!this._isDisposed && request === this._lastRequest) {
+        this._replace(list, stale, found);
+      }
+    } catch {
+      await this.refresh();
+      return;
+    }
+    if (!this._isDisposed && request !== this._lastRequest) {
+      // Something else was asked for meanwhile, which may not know of these.
+      stale.forEach(id => this._stale.add(id));
       void this._changed.invoke();
     }
   }
 
-  private _onConnected(): void {
-    void this._changed.invoke();
+  /** The project as it is now; null when it is no more, or in the trash. */
+  private async _find(id: string): Promise<IProject | null> {
+    try {
+      const project = await getProject(this._settings, id);
+      return project.status === 'trashed' ? null : project;
+    } catch (error) {
+      if (error instanceof RefusedError && error.status === 404) {
+        return null;
+      }
+      throw error;
+    }
+  }
+
+  private _replace(
+    { projects, total }: IProjectList,
+    ids: readonly string[],
+    found: readonly (IProject | null)[]
+  ): void {
+    const others = projects.filter(project => !ids.includes(project.id));
+    const there = found.filter(project => project !== null);
+    const all = [...others, ...there].sort((a, b) => newerFirst(a, b));
+    const added = all.length - projects.length;
+    this._list = { projects: all, total: total + added };
+    this._stateChanged.emit();
   }
 
   private readonly _settings: ServerConnection.ISettings;
   private readonly _changed: Debouncer;
   private readonly _stateChanged = new Signal<this, void>(this);
+  private readonly _stale = new Set<string>();
+  private _allStale = false;
   private _list: IProjectList | null = null;
+  private _trash: IProjectList | null = null;
+  private _showsTrash = false;
   private _error: Error | null = null;
   private _lastRequest = 0;
   private _isDisposed = false;
+}
+
+/** The order of the server; a sort leaves equal ones where they are. */
+function newerFirst(a: IProject, b: IProject): number {
+  const [x, y] = [a.lastAccessed ?? '', b.lastAccessed ?? ''];
+  return x < y ? 1 : x > y ? -1 : 0;
 }

@@ -1,10 +1,18 @@
 import type { ITranslator } from '@jupyterlab/translation';
-import { SidePanel, ToolbarButton, refreshIcon } from '@jupyterlab/ui-components';
+import {
+  CommandToolbarButton,
+  SidePanel,
+  ToolbarButton,
+  refreshIcon
+} from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
+import { Poll } from '@lumino/polling';
 import type { Widget } from '@lumino/widgets';
 
+import { CommandIDs } from '../commands/ids';
 import { projectsIcon } from '../icons';
-import type { ProjectsModel } from '../model/projects';
+import type { PanelModel } from '../model/panel';
 import type { IProjectsPanel } from '../tokens';
 import { ProjectListView } from './list';
 
@@ -14,7 +22,7 @@ const LIST_RANK = 100;
 /** The sidebar panel: a toolbar above sections that fold, of which the first lists the projects. */
 export class ProjectsPanel extends SidePanel implements IProjectsPanel {
   constructor(options: ProjectsPanel.IOptions) {
-    const { model, open, translator } = options;
+    const { commands, model, translator } = options;
     const trans = translator.load('cognition_jupyter');
     super({ translator });
     this._model = model;
@@ -26,14 +34,30 @@ export class ProjectsPanel extends SidePanel implements IProjectsPanel {
     this.node.setAttribute('aria-label', trans.__('Projects'));
     this.toolbar.node.setAttribute('aria-label', trans.__('Projects toolbar'));
     this.toolbar.addItem(
+      'create',
+      new CommandToolbarButton({
+        commands,
+        id: CommandIDs.create,
+        label: trans.__('New Project')
+      })
+    );
+    this.toolbar.addItem(
+      'import',
+      new CommandToolbarButton({
+        commands,
+        id: CommandIDs.importArchive,
+        label: ''
+      })
+    );
+    this.toolbar.addItem(
       'refresh',
       new ToolbarButton({
         icon: refreshIcon,
         tooltip: trans.__('Refresh the list of projects'),
-        onClick: () => void model.refresh()
+        onClick: () => void model.projects.refresh()
       })
     );
-    const list = new ProjectListView(model, trans, open);
+    const list = new ProjectListView(model, commands, trans);
     list.title.label = trans.__('All projects');
     this.addSection(list, LIST_RANK);
   }
@@ -45,13 +69,35 @@ export class ProjectsPanel extends SidePanel implements IProjectsPanel {
     this.insertWidget(index, widget);
   }
 
-  /** What was fetched before the panel was hidden may be old. */
-  protected override onAfterShow(message: Message): void {
-    super.onAfterShow(message);
-    void this._model.refresh();
+  override dispose(): void {
+    this._clock.dispose();
+    super.dispose();
   }
 
-  private readonly _model: ProjectsModel;
+  /** What was fetched before the panel was hidden may be old, and time has passed. */
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    void this._model.projects.refresh();
+    void this._clock.start();
+  }
+
+  protected override onAfterHide(message: Message): void {
+    super.onAfterHide(message);
+    void this._clock.stop();
+  }
+
+  private readonly _model: PanelModel;
+
+  /** The times in words grow old; nothing is fetched for that. */
+  private readonly _clock = new Poll({
+    auto: false,
+    factory: () => {
+      this._model.tick();
+      return Promise.resolve();
+    },
+    frequency: { interval: 60_000, backoff: false },
+    standby: () => !this.isVisible
+  });
   private readonly _ranks: number[] = [];
 }
 
@@ -59,10 +105,8 @@ export class ProjectsPanel extends SidePanel implements IProjectsPanel {
 export namespace ProjectsPanel {
   /** The options of `ProjectsPanel`. */
   export interface IOptions {
-    readonly model: ProjectsModel;
+    readonly commands: CommandRegistry;
+    readonly model: PanelModel;
     readonly translator: ITranslator;
-
-    /** Called when the user chooses a project. */
-    readonly open: (contentsPath: string) => void;
   }
 }

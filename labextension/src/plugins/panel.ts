@@ -5,8 +5,10 @@ import type {
 import { ILayoutRestorer } from '@jupyterlab/application';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { PanelModel } from '../model/panel';
+import { SizesModel } from '../model/sizes';
 import { ProjectsPanel } from '../panel/panel';
-import { IProjects, IProjectsPanel } from '../tokens';
+import { IPanelSettings, IProjects, IProjectsPanel } from '../tokens';
 
 /** The panel in the left sidebar. */
 export const panelPlugin: JupyterFrontEndPlugin<IProjectsPanel> = {
@@ -14,20 +16,25 @@ export const panelPlugin: JupyterFrontEndPlugin<IProjectsPanel> = {
   description: 'Lists the projects of the server in the left sidebar.',
   autoStart: true,
   provides: IProjectsPanel,
-  requires: [IProjects],
+  requires: [IProjects, IPanelSettings],
   optional: [ILayoutRestorer, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     projects: IProjects,
+    settings: IPanelSettings,
     restorer: ILayoutRestorer | null,
     translator: ITranslator | null
   ): IProjectsPanel => {
+    const { events } = projects;
     const panel = new ProjectsPanel({
-      model: projects.model,
-      translator: translator ?? nullTranslator,
-      open: path => {
-        void app.commands.execute('filebrowser:open-path', { path });
-      }
+      commands: app.commands,
+      model: new PanelModel({
+        projects: projects.model,
+        sizes: new SizesModel(projects.settings, events),
+        settings,
+        events
+      }),
+      translator: translator ?? nullTranslator
     });
     app.shell.add(panel, 'left', { rank: 300, type: 'Projects' });
     restorer?.add(panel, panel.id);

@@ -92,13 +92,17 @@ export async function requestJSON(
   settings: ServerConnection.ISettings,
   options: IRequest
 ): Promise<unknown> {
-  const response = await request(settings, options);
+  return readJSON(await request(settings, options));
+}
+
+/** An answer's body as JSON, null when it is something else. */
+export function readJSON(response: Response): Promise<unknown> {
   return response.json().catch(() => null);
 }
 
 /** Why the server refused. */
-async function refusal(response: Response): Promise<Error> {
-  const body: unknown = await response.json().catch(() => null);
+export async function refusal(response: Response): Promise<Error> {
+  const body = await readJSON(response);
   const { message, error } = isRecord(body) ? body : {};
   // Jupyter's own 404 may be JSON as well, but only our errors carry a code.
   if (response.status === 404 && typeof error !== 'string') {

@@ -1,0 +1,153 @@
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { InputDialog } from '@jupyterlab/apputils';
+import type { LabIcon } from '@jupyterlab/ui-components';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+
+import { describe, showFailure } from '../failure';
+import type { PanelSettings } from '../model/settings';
+import { getProject } from '../server/changes';
+import type { IProject } from '../server/projects';
+import { listProjects } from '../server/projects';
+import type { IProjects } from '../tokens';
+
+/** What the commands stand on. */
+export interface ICommandContext {
+  readonly app: JupyterFrontEnd;
+  readonly projects: IProjects;
+  readonly settings: PanelSettings;
+
+  /** The folder that the file browser shows; null where there is none. */
+  readonly folder: () => string | null;
+}
+
+/** A command that is about one project. */
+export interface IProjectCommand {
+  readonly label: string;
+  readonly icon?: LabIcon;
+
+  /** Title of what the user is told when it fails. */
+  readonly failed: string;
+
+  /** Which projects it is for; those of which sessions can start if left out. */
+  readonly isFor?: (project: IProject) => boolean;
+
+  /** Whether the user is asked for one in the trash. */
+  readonly asksForTrashed?: boolean;
+  readonly isToggled?: (project: IProject) => boolean;
+  readonly run: (
+    project: IProject,
+    args: ReadonlyPartialJSONObject
+  ) => Promise<void>;
+}
+
+/**
+ * Add a command whose project is that of `project_id`; with `from: "filebrowser"` the one that the
+ * file browser shows; else the user is asked, which is how the palette has it.
+ */
+export function addProjectCommand(
+  context: ICommandContext,
+  id: string,
+  command: IProjectCommand
+): void {
+  const { isFor = isUsable, isToggled } = command;
+  context.app.commands.addCommand(id, {
+    label: args =>
+      'project_id' in args || 'from' in args
+        ? command.label
+        : context.projects.trans.__('%1…', command.label.replace(/…$/, '')),
+    icon: command.icon,
+    describedBy: { args: ARGUMENTS },
+    isVisible: args => {
+      const project = named(context, args);
+      // Without a name the user is asked, and with an unknown one the server is.
+      return project === undefined ? args.from === undefined : isFor(project);
+    },
+    isToggled: isToggled
+      ? args => {
+          const project = named(context, args);
+          return project !== undefined && isToggled(project);
+        }
+      : undefined,
+    execute: args =>
+      guarded(context, command.failed, async () => {
+        const project =
+          named(context, args) ??
+          (typeof args.project_id === 'string'
+            ? await getProject(context.projects.settings, args.project_id)
+            : await ask(context, command));
+        if (project) {
+          await command.run(project, args);
+        }
+      })
+  });
+}
+
+/** Do something; the user is told why it failed. */
+export async function guarded(
+  { projects: { trans } }: ICommandContext,
+  failed: string,
+  work: () => Promise<void>
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    showFailure(failed, describe(error, trans), trans);
+  }
+}
+
+/** Whether sessions of the project can start: it is not in the trash and not broken. */
+export function isUsable(project: IProject): boolean {
+  return project.status === 'active' || project.status === 'idle';
+}
+
+const ARGUMENTS = {
+  type: 'object',
+  properties: {
+    project_id: {
+      type: 'string',
+      description: 'Id of the project; the user is asked when it is missing'
+    },
+    from: {
+      type: 'string',
+      enum: ['filebrowser'],
+      description: 'Take the project that the file browser shows'
+    }
+  }
+} as const;
+
+function named(
+  { folder, projects: { model } }: ICommandContext,
+  args: ReadonlyPartialJSONObject
+): IProject | undefined {
+  if (typeof args.project_id === 'string') {
+    return model.project(args.project_id);
+  }
+  const path = folder();
+  return args.from === 'filebrowser' && path !== null
+    ? model.projectAt(path)
+    : undefined;
+}
+
+/** Ask which project; null when the user does not say. */
+async function ask(
+  { folder, projects }: ICommandContext,
+  { asksForTrashed = false, isFor = isUsable, label }: IProjectCommand
+): Promise<IProject | null> {
+  const { model, settings, trans } = projects;
+  const status = asksForTrashed ? 'trashed' : undefined;
+  const list = await listProjects(settings, { status, limit: 10_000 });
+  const candidates = list.projects.filter(isFor);
+  if (candidates.length === 0) {
+    throw new Error(trans.__('There is no project for this.'));
+  }
+  const here = model.projectAt(folder() ?? '')?.id;
+  const current = candidates.findIndex(project => project.id === here);
+  const { button, value } = await InputDialog.getItem({
+    title: label.replace(/…$/, ''),
+    label: trans.__('Project'),
+    items: candidates.map(project => project.id),
+    current: Math.max(current, 0)
+  });
+  const chosen = button.accept ? value : null;
+  return candidates.find(project => project.id === chosen) ?? null;
+}

@@ -1,0 +1,226 @@
+"""Projects from their creation to the trash and back, in the panel, as a person does it."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from ..projects.git_server import GitServer, make_repository
+from ..support.server import Server
+
+Axe = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def lab_config() -> dict[str, dict[str, Any]]:
+    """The repositories of these tests are on loopback, without TLS."""
+    return {"GitClone": {"allowed_schemes": ["https", "http"]}}
+
+
+@pytest.fixture
+def panel(open_lab: Callable[[], Page]) -> Page:
+    """JupyterLab with the panel in front."""
+    page = open_lab()
+    page.get_by_role("tab", name="Projects").click()
+    expect(page.get_by_role("search")).to_be_visible()
+    return page
+
+
+def row(page: Page, project_id: str) -> Locator:
+    return page.get_by_role("row", name=project_id)
+
+
+def act(page: Page, project_id: str, action: str) -> None:
+    """Click one of the buttons that come when the pointer is over a row."""
+    row(page, project_id).hover()
+    row(page, project_id).get_by_role("button", name=action).click()
+
+
+def choose(page: Page, project_id: str, item: str) -> None:
+    """Choose from the menu of a row."""
+    row(page, project_id).click(button="right")
+    page.get_by_role("menuitem", name=item).click()
+
+
+def said(page: Page, text: str | re.Pattern[str]) -> Locator:
+    """A notification."""
+    return page.get_by_role("alert").filter(has_text=text)
+
+
+def created(page: Page, prefix: str) -> str:
+    """Wait for the notification that a project was created; its id."""
+    notification = said(page, re.compile(rf"^{prefix}-[0-9a-f]{{8}} was created"))
+    expect(notification).to_be_visible(timeout=30_000)
+    return notification.inner_text().split()[0]
+
+
+def test_a_project_lives_goes_to_the_trash_and_comes_back(
+    lab: Server, panel: Page, screenshots: Path, axe: Axe
+) -> None:
+    page = panel
+    lab.create("other", tags=["work"])
+
+    # The name is checked while it is typed.
+    page.get_by_role("button", name="New Project").first.click()
+    dialog = page.get_by_role("dialog")
+    make = dialog.get_by_role("button", name="Create")
+    expect(make).to_be_disabled()
+    name = dialog.get_by_label("Name", exact=True)
+    expect(name).to_be_focused()
+    name.fill("My API")
+    expect(dialog.get_by_text("Use 1 to 32 of")).to_be_visible()
+    expect(make).to_be_disabled()
+    axe(".jp-Dialog-content")
+    page.screenshot(path=screenshots / "create.png")
+    name.fill("my-api")
+    dialog.get_by_label("Description").fill("Payment service, <b>second</b> try")
+    dialog.get_by_label("Tags").fill("work, python")
+    dialog.get_by_label("Start from").select_option(label="Python package with tests")
+    make.click()
+    project_id = created(page, "my-api")
+    mine = row(page, project_id)
+    expect(mine).to_contain_text("Payment service, <b>second</b> try")
+    details = lab.call("GET", f"/api/projects/{project_id}")
+    assert details["tags"] == ["work", "python"]
+    assert details["config"]["template"] == "python-package"
+    assert (lab.root / project_id / "repo/pyproject.toml").exists()
+
+    # It says how long it will last, and what it takes.
+    expect(mine).to_contain_text("Cleanup in 30 days")
+    expect(mine).to_contain_text(re.compile(r"\d kB"), timeout=15_000)
+    act(page, project_id, "Extend by 30 days")
+    expect(mine).to_contain_text("Cleanup in 60 days")
+    act(page, project_id, "Pin")
+    expect(mine).to_contain_text("Kept")
+    expect(mine.get_by_role("img", name="Pinned")).to_be_visible()
+    assert lab.call("GET", f"/api/projects/{project_id}")["pinned"] is True
+    act(page, project_id, "Pin")
+    expect(mine).to_contain_text("Cleanup in 60 days")
+
+    choose(page, project_id, "Edit Project…")
+    dialog.get_by_label("Description").fill("Payments")
+    dialog.get_by_label("Days without use until cleanup").fill("2")
+    axe(".jp-Dialog-content")
+    dialog.get_by_role("button", name="Save").click()
+    expect(mine).to_contain_text("Payments")
+    details = lab.call("GET", f"/api/projects/{project_id}")
+    assert (details["cleanup_after_days"], details["network_mode"]) == (2, "OFF")
+
+    choose(page, project_id, "Duplicate Project…")
+    dialog.get_by_label("Name of the copy").fill("copy")
+    dialog.get_by_role("button", name="Duplicate").click()
+    copied = said(page, f"is a copy of {project_id}")
+    expect(copied).to_be_visible(timeout=20_000)
+    copy_id = copied.inner_text().split()[0]
+    assert (lab.root / copy_id / "repo/pyproject.toml").exists()
+
+    # To the trash and back by the notification; then by the trash itself.
+    choose(page, project_id, "Delete Project")
+    expect(mine).to_have_count(0)
+    said(page, "was moved to the trash").get_by_role("button", name="Undo").click()
+    expect(mine).to_be_visible()
+    choose(page, project_id, "Delete Project")
+    expect(mine).to_have_count(0)
+    shown = page.get_by_label("Which projects are shown")
+    shown.select_option("Trash")
+    expect(mine).to_contain_text("Gone for good in 7 days")
+    axe("#cognition-projects")
+    act(page, project_id, "Restore")
+    expect(mine).to_have_count(0)
+    shown.select_option("All")
+    expect(mine).to_be_visible()
+    assert lab.call("GET", f"/api/projects/{project_id}")["status"] == "idle"
+
+    lab.call("DELETE", f"/api/projects/{copy_id}")
+    shown.select_option("Trash")
+    act(page, copy_id, "Delete for good")
+    dialog.get_by_role("button", name="Delete for Good").click()
+    expect(row(page, copy_id)).to_have_count(0)
+    lab.call("GET", f"/api/projects/{copy_id}", 404)
+
+
+def test_a_project_with_a_session_is_only_deleted_when_the_user_insists(
+    lab: Server, panel: Page, may_log: Callable[[str], None]
+) -> None:
+    page = panel
+    project_id = lab.create("busy")
+    lab.start_session(project_id)
+    expect(row(page, project_id).get_by_role("img", name="1 live session")).to_be_visible()
+    page.get_by_label("Which projects are shown").select_option("Active")
+    choose(page, project_id, "Delete Project")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("sessions that live")
+    dialog.get_by_role("button", name="End Sessions and Delete").click()
+    expect(said(page, f"{project_id} was moved to the trash")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("No project is like that.")).to_be_visible()
+    assert lab.call("GET", f"/api/projects/{project_id}")["status"] == "trashed"
+    may_log("409 (Conflict)")
+
+
+def test_a_repository_is_cloned_and_a_refusal_is_told_in_the_servers_words(
+    lab: Server,
+    panel: Page,
+    screenshots: Path,
+    tmp_path: Path,
+    may_log: Callable[[str], None],
+) -> None:
+    page = panel
+    make_repository(tmp_path / "demo.git", {"main.py": "print('hello')\n"})
+    dialog = page.get_by_role("dialog")
+    with GitServer(tmp_path) as git:
+        for name, path in ("cloned", "demo.git"), ("missing", "none.git"):
+            page.get_by_role("button", name="New Project").first.click()
+            dialog.get_by_label("Name", exact=True).fill(name)
+            dialog.get_by_label("Start from").select_option(label="Git repository")
+            dialog.get_by_label("Address of the repository").fill(git.url(path))
+            dialog.get_by_role("button", name="Create").click()
+            if name == "cloned":
+                project_id = created(page, name)
+        refusal = said(page, "could not be cloned")
+        expect(refusal).to_contain_text("not found", timeout=20_000)
+    page.screenshot(path=screenshots / "clone-failed.png")
+    assert (lab.root / project_id / "repo/main.py").read_text() == "print('hello')\n"
+
+    said(page, project_id).get_by_role("button", name="Open").click()
+    expect(page.locator(".jp-DirListing-content")).to_contain_text("main.py")
+    may_log("502 (Bad Gateway)")
+
+
+def test_a_project_goes_out_as_a_file_and_comes_in_again(
+    lab: Server, panel: Page, tmp_path: Path, may_log: Callable[[str], None]
+) -> None:
+    page = panel
+    project_id = lab.create("travel", description="Goes far")
+    (lab.root / project_id / "repo/data.bin").write_bytes(bytes(range(256)) * 4096)
+    with page.expect_download() as download:
+        choose(page, project_id, "Export Project")
+    archive = tmp_path / download.value.suggested_filename
+    download.value.save_as(archive)
+    assert archive.name == f"{project_id}.tar.gz"
+    with tarfile.open(archive) as tar:
+        assert "repo/data.bin" in tar.getnames()
+    expect(said(page, f"{project_id} was exported")).to_be_visible()
+
+    def bring(file: Path) -> None:
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Import Project…").first.click()
+        chooser.value.set_files(file)
+
+    bring(archive)
+    imported = said(page, "was imported")
+    expect(imported).to_be_visible(timeout=20_000)
+    new_id = imported.inner_text().split()[0]
+    expect(row(page, new_id)).to_contain_text("Goes far")
+    data = (lab.root / new_id / "repo/data.bin").read_bytes()
+    assert data == bytes(range(256)) * 4096
+
+    archive.write_bytes(archive.read_bytes()[:5000])
+    bring(archive)
+    expect(said(page, "The archive is refused: it is cut short.")).to_be_visible()
+    may_log("400 (Bad Request)")
