@@ -1,11 +1,15 @@
 """How Sphinx builds these pages: `make docs`."""
 
+import logging
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 import cognition_jupyter
+
+# A part of JupyterHub, whose settings are in the reference, would tell of its plugins.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 project = "Cognition for Jupyter"
 author = "The Cognition for Jupyter developers"
