@@ -35,6 +35,7 @@ c.ConfigurableHTTPProxy.command = [{proxy!r}]
 c.ConfigurableHTTPProxy.pid_file = "proxy.pid"
 c.JupyterHub.cookie_secret_file = "cookie_secret"
 c.JupyterHub.db_url = "sqlite:///hub.sqlite"
+c.JupyterHub.last_activity_interval = 1
 c.JupyterHub.services[0]["command"].append("--url=" + {url!r})
 c.JupyterHub.services[0]["api_token"] = {service_token!r}
 c.JupyterHub.services[1]["api_token"] = {culler_token!r}
@@ -166,6 +167,10 @@ class User:
             f"{hub.url}/hub/login?next=/hub/home", data=fields, timeout=60, allow_redirects=False
         )
         assert done.status_code == 302, done.text
+        page = self.http.get(f"{hub.url}/hub/home", timeout=30).text
+        found = re.search(r'xsrf_token: "([^"]+)"', page)
+        assert found, page[:2000]
+        self._headers = {"X-XSRFToken": found[1], "Referer": f"{hub.url}/hub/home"}
 
     @property
     def server(self) -> str:
@@ -173,32 +178,32 @@ class User:
 
     def api(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         """The Hub's API, as this user's page of tokens uses it."""
-        page = self.http.get(f"{self.hub.url}/hub/home", timeout=30).text
-        found = re.search(r'xsrf_token: "([^"]+)"', page)
-        assert found, page[:2000]
-        headers = {"X-XSRFToken": found[1], "Referer": f"{self.hub.url}/hub/home"}
         url = f"{self.hub.url}/hub/api{path}"
-        return self.http.request(method, url, headers=headers, timeout=60, **kwargs)
+        return self.http.request(method, url, headers=self._headers, timeout=60, **kwargs)
 
     def start(self) -> None:
         """Start the server and wait for it."""
         answer = self.api("POST", f"/users/{self.name}/server")
-        assert answer.status_code in (201, 202, 400), answer.text
+        assert answer.status_code in (201, 202), answer.text
         deadline = time.monotonic() + 90
         while not self.running():
             assert time.monotonic() < deadline, self.hub.tail()
             time.sleep(0.2)
 
+    def servers(self) -> dict[str, Any]:
+        """Those that run, begin or end."""
+        servers: dict[str, Any] = self.api("GET", f"/users/{self.name}").json()["servers"]
+        return servers
+
     def running(self) -> bool:
-        model = self.api("GET", f"/users/{self.name}").json()
-        return bool(model["servers"].get("", {}).get("ready"))
+        return bool(self.servers().get("", {}).get("ready"))
 
     def stop(self) -> None:
         """Stop the server and wait for its end."""
         answer = self.api("DELETE", f"/users/{self.name}/server")
         assert answer.status_code in (202, 204), answer.text
         deadline = time.monotonic() + 90
-        while self.api("GET", f"/users/{self.name}").json()["servers"]:
+        while self.servers():
             assert time.monotonic() < deadline, self.hub.tail()
             time.sleep(0.2)
 

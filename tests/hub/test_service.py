@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 
 import pytest
+import requests
+import websocket
 
 from cognition_jupyter.client import Client, ClientError, Event
 
@@ -94,3 +98,23 @@ async def test_the_service_can_do_no_more_than_it_has_to(hub: Hub, alice: User) 
                 await call
             assert refused.value.status == 403
         await service.delete_project(project.project_id)
+
+
+def test_events_say_which_user_or_service_it_was(alice: User, tokens: dict[str, str]) -> None:
+    url = f"{alice.server.replace('http', 'ws', 1)}/api/events/subscribe"
+    header = [f"Authorization: token {tokens['alice']}"]
+    with closing(websocket.create_connection(url, header=header, timeout=60)) as socket:
+        for token in (tokens["alice"], SERVICE):
+            answer = requests.post(
+                f"{alice.server}/api/projects",
+                json={"user_prefix": "who"},
+                headers={"Authorization": f"token {token}"},
+                timeout=60,
+            )
+            assert answer.status_code == 201
+        actors: list[str] = []
+        while len(actors) < 2:
+            event = json.loads(socket.recv())
+            if event["schema_id"].endswith("/project/v1") and event["action"] == "created":
+                actors.append(event["actor"])
+    assert actors == ["alice", "projects"]
