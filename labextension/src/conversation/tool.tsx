@@ -30,12 +30,16 @@ export function ToolView({
       }}
     >
       <summary>
-        <span className="jp-CognitionConversation-toolName">{tool}</span>
-        {!isOpen && (
-          <code className="jp-CognitionConversation-toolInput">{firstLine(isCode ? input : input.replace(/\s+/g, ' '))}</code>
-        )}
-        <span className="jp-CognitionConversation-toolState">
-          {stateOf(entry, context)}
+        <span className="jp-CognitionConversation-toolHead">
+          <span className="jp-CognitionConversation-toolName">{tool}</span>
+          {!isOpen && (
+            <code className="jp-CognitionConversation-toolInput">
+              {firstLine(isCode ? input : input.replace(/\s+/g, ' '))}
+            </code>
+          )}
+          <span className="jp-CognitionConversation-toolState">
+            {stateOf(entry, context)}
+          </span>
         </span>
       </summary>
       {isOpen && (
