@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
+from ..kernels.helpers import wait_until
 from ..sessions.client import Socket
 from ..support.server import Server
 
@@ -61,6 +62,8 @@ def remember(lab: Server, project_id: str) -> None:
         if ago % 7 not in (2, 3):
             day = {"sessions": 1 + ago % 4, "seconds": 1800.0 * (1 + ago * 7 % 9), "messages": 3}
             metadata["usage"]["days"][str(today - timedelta(days=ago))] = day
+            metadata["statistics"]["total_sessions"] += day["sessions"]
+            metadata["statistics"]["total_duration_seconds"] += day["seconds"]
     path.write_text(json.dumps(metadata))
 
 
@@ -103,7 +106,7 @@ def test_what_a_project_is_used_for(
         ["work", "payments"]
     )
     expect(overview.get_by_text("No live session")).to_be_visible()
-    expect(overview.get_by_text("after 30 days without use")).to_be_visible()
+    expect(overview.get_by_text("(in 30 days), unless it is used before")).to_be_visible()
 
     # Plots in the colours of the theme.
     for name in ("sessions", "time", "disk"):
@@ -114,6 +117,18 @@ def test_what_a_project_is_used_for(
     disk = figure(page, "disk")
     disk.get_by_text("As a table").click()
     expect(disk.get_by_role("row", name="Snapshots")).to_contain_text("kB")
+
+    # The project is kept for longer, then for good.
+    overview.get_by_role("button", name="Extend…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("spinbutton").fill("12")
+    dialog.get_by_role("button", name="Extend").click()
+    expect(overview.get_by_text("(in 42 days)")).to_be_visible()
+    overview.get_by_role("button", name="Pin", exact=True).click()
+    expect(overview.get_by_text("Pinned: it stays until somebody deletes it.")).to_be_visible()
+    assert lab.call("GET", f"/api/projects/{project_id}")["pinned"]
+    overview.get_by_role("button", name="Unpin").click()
+    expect(overview.get_by_text("(in 42 days)")).to_be_visible()
 
     # A session starts and ends somewhere else.
     row = overview.get_by_role("region", name="Recent sessions").get_by_role("row")
@@ -144,7 +159,7 @@ def test_the_journal_of_a_session_reads_as_a_conversation(
     use(lab, project_id)
     page = open_lab()
     open_view(page, "overview", project_id=project_id)
-    page.get_by_role("button", name="Journal of the session of").click()
+    page.get_by_role("button", name="Journal of the session of").press("Enter")
     journal = page.get_by_role("tabpanel", name=f"Journal of {project_id}")
     expect(journal.get_by_text("written")).to_be_visible()
     expect(journal.locator("pre", has_text="counting\none\ntwo")).to_be_visible()
@@ -154,6 +169,33 @@ def test_the_journal_of_a_session_reads_as_a_conversation(
     page.screenshot(path=screenshots / "journal.png")
     axe(".jp-CognitionJournal")
     assert page.evaluate("window.hacked") is None
-
     lab.call("POST", f"/api/projects/{project_id}/trust", json={"trusted": True})
     page.wait_for_function("window.hacked")
+
+    # Lab comes back with what was open.
+    workspace = f"{lab.url}/lab/api/workspaces/default"
+    wait_until(lambda: "cognition-journal" in lab.http.get(workspace, timeout=10).text)
+    page.goto(f"{lab.url}/lab")
+    expect(journal.get_by_text("written")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("tab", name=f"Overview of {project_id}")).to_be_visible()
+
+
+def test_a_long_journal_comes_in_pieces(open_lab: Callable[[], Page], lab: Server) -> None:
+    project_id = lab.create("long")
+    with Socket(lab) as socket:
+        session_id = str(socket.create(project_id=project_id)["session_id"])
+        for number in range(104):
+            socket.run(session_id, f"print('run', {number})")
+        page = open_lab()
+        open_view(page, "journal", project_id=project_id, session_id=session_id)
+        journal = page.get_by_role("tabpanel", name=f"Journal of {project_id}")
+        expect(journal.get_by_text("run 98", exact=True)).to_be_visible()
+        expect(journal.get_by_text("run 0", exact=True)).to_be_visible()
+        expect(journal.get_by_text("run 99", exact=True)).to_have_count(0)
+        journal.get_by_role("button", name="Read on").click()
+        expect(journal.get_by_text("run 103", exact=True)).to_be_visible()
+        expect(journal.get_by_text("run 0", exact=True)).to_have_count(0)
+        expect(journal.get_by_role("button", name="Read on")).to_have_count(0)
+        # It goes on where it was read to the end.
+        socket.send("close_session", session_id=session_id)
+        expect(journal.get_by_text("The session has ended")).to_be_visible()

@@ -286,6 +286,23 @@ describe('OverviewModel', () => {
     model.dispose();
   });
 
+  it('asks for no use of a project in the trash', async () => {
+    let details: object = DETAILS;
+    const urls: string[] = [];
+    const model = overview(url => {
+      urls.push(url);
+      return json(/\/usage\b/.test(url) ? USAGE : details);
+    });
+    await model.refresh();
+    expect(model.usage).not.toBeNull();
+    details = { ...DETAILS, status: 'trashed' };
+    await model.refresh();
+    expect(urls).toHaveLength(3);
+    expect(model).toMatchObject({ error: null, usage: null });
+    expect(model.details?.status).toBe('trashed');
+    model.dispose();
+  });
+
   it('keeps what it has when the server refuses, and says why', async () => {
     let isGone = false;
     const { answer } = server();

@@ -7,7 +7,8 @@ const DAY = 24 * HOUR;
 
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
 
-function language(): string {
+/** The language of the page. */
+export function language(): string {
   return (typeof document === 'undefined' ? '' : document.documentElement.lang) || 'en';
 }
 

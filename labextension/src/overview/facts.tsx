@@ -3,9 +3,9 @@ import type { CommandRegistry } from '@lumino/commands';
 import * as React from 'react';
 
 import { CommandIDs } from '../commands/ids';
+import { timeUntil } from '../model/words';
 import type { IDetails } from '../server/details';
-import type { IUsage } from '../server/usage';
-import { dateInWords, timeInWords, timeUntil } from './words';
+import { dateInWords, timeInWords } from './words';
 
 /** What parts of the page are made from. */
 interface IProps {
@@ -76,34 +76,21 @@ export function CleanupView({
 }
 
 function cleanupInWords(details: IDetails, trans: TranslationBundle): string {
-  const { cleanupAfterDays, cleanupAt, pinned, status } = details;
+  const { cleanupAt, pinned, status } = details;
   if (pinned) {
     return trans.__('Pinned: it stays until somebody deletes it.');
   }
   if (cleanupAt === null) {
     return trans.__('It stays until somebody deletes it.');
   }
-  const when = trans.__(
-    '%1 (%2)',
-    dateInWords(cleanupAt),
-    timeUntil(cleanupAt, Date.now())
-  );
+  const when = `${dateInWords(cleanupAt)} (${timeUntil(cleanupAt, Date.now())})`;
   return status === 'trashed'
     ? trans.__('It is gone for good on %1.', when)
-    : trans._n(
-        'It goes to the trash on %2, after %1 day without use.',
-        'It goes to the trash on %2, after %1 days without use.',
-        cleanupAfterDays,
-        when
-      );
+    : trans.__('It goes to the trash on %1, unless it is used before.', when);
 }
 
 /** How the project is set up, and what was done in it. */
-export function FactsView({
-  details,
-  usage,
-  trans
-}: IProps & { readonly usage: IUsage }): React.JSX.Element {
+export function FactsView({ details, trans }: IProps): React.JSX.Element {
   const { agentModel, contentsPath, image, repoUrl, template } = details;
   const facts: readonly (readonly [string, string | null])[] = [
     [trans.__('Files'), contentsPath],
@@ -125,8 +112,12 @@ export function FactsView({
         ? trans.__('Kept from session to session')
         : trans.__('Gone with the session')
     ],
+    [
+      trans.__('Kept without use'),
+      trans._n('%1 day', '%1 days', details.cleanupAfterDays)
+    ],
     [trans.__('Agent'), agentModel],
-    [trans.__('Messages'), usage.totals.messages.toString()],
+    [trans.__('Messages'), details.messages.toString()],
     [trans.__('Files changed in conversations'), details.filesModified.toString()],
     [trans.__('Tests run in conversations'), details.testsRun.toString()]
   ];

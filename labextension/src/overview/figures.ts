@@ -2,9 +2,10 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { JSONObject } from '@lumino/coreutils';
 
+import { sizeInWords } from '../model/words';
 import type { IDay, IUsage } from '../server/usage';
 import { barsByDay, barsWithWords, stepsOverTime } from './plots';
-import { dayInWords, durationInWords, sizeInWords, timeInWords } from './words';
+import { dayInWords, durationInWords, timeInWords } from './words';
 
 /** A plot, and the same as a table. */
 export interface IFigure {

@@ -28,11 +28,12 @@ export class OverviewModel implements VDomRenderer.IModel {
     return this._stateChanged;
   }
 
-  /** The last answers that arrived; null before the first. */
+  /** The last answer that arrived; null before the first. */
   get details(): IDetails | null {
     return this._details;
   }
 
+  /** The same; null, too, of a project that can't be used. */
   get usage(): IUsage | null {
     return this._usage;
   }
@@ -62,13 +63,12 @@ export class OverviewModel implements VDomRenderer.IModel {
   async refresh(): Promise<void> {
     this._isOld = false;
     const request = ++this._lastRequest;
-    let answers: [IDetails, IUsage] | null = null;
+    let { _details: details, _usage: usage } = this;
     let error: Error | null = null;
     try {
-      answers = await Promise.all([
-        getDetails(this.settings, this.projectId),
-        getUsage(this.settings, this.projectId)
-      ]);
+      details = await getDetails(this.settings, this.projectId);
+      const isUsable = details.status === 'active' || details.status === 'idle';
+      usage = isUsable ? await getUsage(this.settings, this.projectId) : null;
     } catch (reason) {
       error = reason instanceof Error ? reason : new Error(String(reason));
     }
@@ -76,7 +76,8 @@ export class OverviewModel implements VDomRenderer.IModel {
     if (this._isDisposed || request !== this._lastRequest) {
       return;
     }
-    [this._details, this._usage] = answers ?? [this._details, this._usage];
+    this._details = details;
+    this._usage = usage;
     this._error = error;
     this._stateChanged.emit();
   }

@@ -35,24 +35,26 @@ export class OverviewPage extends VDomRenderer<OverviewModel> {
             {describe(error, trans)}
           </p>
         )}
-        {details && usage ? (
+        {details ? (
           <>
             <Heading details={details} trans={trans} />
             <CleanupView details={details} commands={commands} trans={trans} />
-            <section aria-label={trans.__('Usage')}>
-              <h2>{trans.__('Usage')}</h2>
-              <div className="jp-CognitionOverview-figures">
-                {figuresOf(usage, trans, Date.now()).map(figure => (
-                  <FigureView
-                    key={figure.name}
-                    figure={figure}
-                    context={{ rendermime, trans, look: currentLook() }}
-                  />
-                ))}
-              </div>
-            </section>
+            {usage && (
+              <section aria-label={trans.__('Usage')}>
+                <h2>{trans.__('Usage')}</h2>
+                <div className="jp-CognitionOverview-figures">
+                  {figuresOf(usage, trans, Date.now()).map(figure => (
+                    <FigureView
+                      key={figure.name}
+                      figure={figure}
+                      context={{ rendermime, trans, look: currentLook() }}
+                    />
+                  ))}
+                </div>
+              </section>
+            )}
             <SessionsView details={details} commands={commands} trans={trans} />
-            <FactsView details={details} usage={usage} trans={trans} />
+            <FactsView details={details} trans={trans} />
           </>
         ) : (
           !error && <p role="status">{trans.__('Loading…')}</p>

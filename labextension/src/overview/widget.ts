@@ -41,7 +41,10 @@ export function makeOverview(options: {
   widget.title.icon = projectsIcon;
   for (const id of COMMANDS.filter(id => commands.hasCommand(id))) {
     const args = { project_id: projectId };
-    widget.toolbar.addItem(id, new CommandToolbarButton({ commands, id, args }));
+    // What has an icon says the rest when it is pointed at.
+    const label = commands.icon(id, args) ? '' : undefined;
+    const button = new CommandToolbarButton({ commands, id, args, label });
+    widget.toolbar.addItem(id, button);
   }
   widget.toolbar.addItem(
     'refresh',

@@ -1,6 +1,5 @@
-/** Days, times, durations and sizes in words, in the language of the page. */
-
-const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
+/** Days, times and durations in words, in the language of the page. */
+import { language } from '../model/words';
 
 /** A day of UTC, such as `2026-11-24`, as "Nov 24". */
 export function dayInWords(date: string): string {
@@ -31,29 +30,6 @@ export function durationInWords(seconds: number): string {
   return rest > 0 ? `${hours} ${units(rest, 'minute')}` : hours;
 }
 
-/** How long until a time that is to come, such as "in 12 days", rounded up. */
-export function timeUntil(time: string, now: number): string {
-  const hours = Math.max(Date.parse(time) - now, 0) / 3_600_000;
-  const words = new Intl.RelativeTimeFormat(language());
-  return hours >= 24
-    ? words.format(Math.ceil(hours / 24), 'day')
-    : words.format(Math.ceil(hours), 'hour');
-}
-
-/** Bytes in the largest unit of which there is one, such as "1.5 MB". */
-export function sizeInWords(bytes: number): string {
-  let [size, unit] = [bytes, 0];
-  while (size >= 999.5 && unit < UNITS.length - 1) {
-    [size, unit] = [size / 1000, unit + 1];
-  }
-  return new Intl.NumberFormat(language(), {
-    style: 'unit',
-    unit: UNITS[unit],
-    unitDisplay: unit === 0 ? 'long' : 'short',
-    maximumFractionDigits: size < 10 && unit > 0 ? 1 : 0
-  }).format(size);
-}
-
 function units(value: number, unit: string): string {
   return new Intl.NumberFormat(language(), {
     style: 'unit',
@@ -68,8 +44,4 @@ function format(time: string, options: Intl.DateTimeFormatOptions): string {
   return Number.isNaN(date.getTime())
     ? time
     : new Intl.DateTimeFormat(language(), options).format(date);
-}
-
-function language(): string {
-  return (typeof document === 'undefined' ? '' : document.documentElement.lang) || 'en';
 }

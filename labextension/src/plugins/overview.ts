@@ -6,6 +6,7 @@ import { ILayoutRestorer } from '@jupyterlab/application';
 import type { MainAreaWidget } from '@jupyterlab/apputils';
 import { IThemeManager, WidgetTracker } from '@jupyterlab/apputils';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { inspectorIcon } from '@jupyterlab/ui-components';
 
 import { CommandIDs } from '../commands/ids';
 import type { JournalPage } from '../journal/page';
@@ -41,6 +42,7 @@ export const overviewPlugin: JupyterFrontEndPlugin<void> = {
 
     commands.addCommand(CommandIDs.overview, {
       label: trans.__('Overview'),
+      icon: inspectorIcon,
       caption: trans.__('What the project is used for, and what it takes'),
       describedBy: {
         args: {

@@ -34,6 +34,7 @@ export interface IDetails extends IProject {
   readonly agentModel: string | null;
   readonly keepsPackages: boolean;
   readonly cleanupAfterDays: number;
+  readonly messages: number;
   readonly filesModified: number;
   readonly testsRun: number;
 
@@ -61,6 +62,7 @@ export async function getDetails(
     agentModel: textOrNull(config.agent_model),
     keepsPackages: config.keep_packages === true,
     cleanupAfterDays: number(details.cleanup_after_days),
+    messages: number(statistics.total_messages),
     filesModified: number(statistics.files_modified),
     testsRun: number(statistics.tests_run),
     sessions: sessions.sort((a, b) => (a.startedAt < b.startedAt ? 1 : -1))
