@@ -78,7 +78,7 @@ class Server:
     def log(self) -> Path:
         return self.directory / "server.log"
 
-    def start(self, wait: bool = True) -> Server:
+    def start(self, wait: bool = True, port: int = 0) -> Server:
         for path in (self.home / "config", self.root_dir):
             path.mkdir(parents=True, exist_ok=True)
         config = {"RamDirectories": {"hot_root": str(self.hot_root)}} | self.config
@@ -86,7 +86,7 @@ class Server:
         file.write_text(json.dumps(config))
         # Policy and roots are read from here where there is no server.
         (self.home / "config" / "jupyter_cognition_config.json").write_text(json.dumps(config))
-        port = free_port()
+        port = port or free_port()
         self.url = f"http://127.0.0.1:{port}"
         arguments = [
             f"--ServerApp.port={port}",
@@ -133,6 +133,12 @@ class Server:
             self.process.send_signal(by)
             self.process.wait(timeout)
             self.process = None
+
+    def restart(self) -> Server:
+        """Stop it and start it again at the same address, as the pages that it has served know."""
+        port = int(self.url.rpartition(":")[2])
+        self.stop()
+        return self.start(port=port)
 
     def kill(self) -> None:
         if self.process is not None:

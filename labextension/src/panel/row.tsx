@@ -62,14 +62,16 @@ export function Row(props: {
           )}
           {pinned && <Mark name={trans.__('Pinned')} icon={pinIcon} />}
         </div>
-        <div
-          title={says}
-          className={`jp-CognitionProjects-detail${
-            brokenReason === null ? '' : ' jp-mod-broken'
-          }`}
-        >
-          {says || tags.join(', ')}
-        </div>
+        {(says || tags.length > 0) && (
+          <div
+            title={says}
+            className={`jp-CognitionProjects-detail${
+              brokenReason === null ? '' : ' jp-mod-broken'
+            }`}
+          >
+            {says || tags.join(', ')}
+          </div>
+        )}
         <Facts {...props} />
       </div>
       <div role="gridcell" className="jp-CognitionProjects-actions">

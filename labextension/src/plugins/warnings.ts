@@ -5,6 +5,7 @@ import type {
 import { Notification } from '@jupyterlab/apputils';
 
 import { CommandIDs } from '../commands/ids';
+import { timeUntil } from '../model/words';
 import type { IServerEvent } from '../server/events';
 import { IPanelSettings, IProjects } from '../tokens';
 
@@ -68,7 +69,14 @@ export const warningsPlugin: JupyterFrontEndPlugin<void> = {
         return;
       }
       if (noun === 'cleanup' && action === 'warning') {
-        warn(projectId, String(data.message));
+        warn(
+          projectId,
+          trans.__(
+            '%1 goes to the trash %2 unless it is used, extended or pinned.',
+            projectId,
+            timeUntil(String(data.cleanup_at), Date.now())
+          )
+        );
       } else if (ENDS.includes(`${noun} ${action}`)) {
         dismiss(projectId);
       }
