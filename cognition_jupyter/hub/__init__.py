@@ -43,7 +43,8 @@ def configure_hub(c: Config | Any) -> None:
     # Roles are lists of dicts, the one of users is `self` unless something else is said.
     c.JupyterHub.load_roles.append({"name": "user", "scopes": ["self", own]})
     # What a browser's login to somebody's server may carry, as far as its user has it.
-    c.Spawner.oauth_client_allowed_scopes.append(f"{Level.ADMIN.scope}!server")
+    carried = [f"{scope}!server" for scope in custom_scopes()]
+    c.Spawner.oauth_client_allowed_scopes.extend(carried)
     c.Spawner.args.append(f"--ServerApp.authorizer_class={AUTHORIZER}")
 
 

@@ -9,11 +9,13 @@ from jupyter_server.auth import Authorizer, User
 from traitlets import Enum
 
 from .levels import Level
-from .table import needed
+from .table import name_of, needed
 
+_ME = "jupyter_server.services.api.handlers.IdentityHandler"
 _LEVELS = [level.name.lower() for level in Level]
-# Actions that handlers of ours ask about besides what their verb needs.
-_ACTIONS = {"execute": Level.EXECUTE}
+_ACTIONS = {"read": Level.READ, "write": Level.WRITE, "execute": Level.EXECUTE}
+# What there is of in projects; `/api/me` says of each what may be done with those.
+_IN_PROJECTS = ("cognition", "contents", "kernels", "sessions")
 
 
 class ScopeAuthorizer(Authorizer):
@@ -30,10 +32,12 @@ class ScopeAuthorizer(Authorizer):
     ).tag(config=True)
 
     async def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
-        """Called for each request to a handler that asks."""
+        """Called for each request to a handler that asks, and for what `/api/me` is asked."""
         need = await needed(handler)
-        if resource == "cognition":
-            need = max(need, _ACTIONS.get(action, Level.NONE))
+        if name_of(type(handler)) == _ME:
+            need = _ACTIONS.get(action, Level.ADMIN) if resource in _IN_PROJECTS else Level.ADMIN
+        elif resource == "cognition" and action == "execute":
+            need = max(need, Level.EXECUTE)  # more than the verb stands for
         return self.level_of(user) >= need
 
     async def may(self, handler: Any) -> bool:

@@ -39,6 +39,13 @@ c.JupyterHub.last_activity_interval = 1
 c.JupyterHub.services[0]["command"].append("--url=" + {url!r})
 c.JupyterHub.services[0]["api_token"] = {service_token!r}
 c.JupyterHub.services[1]["api_token"] = {culler_token!r}
+c.JupyterHub.load_roles.append(
+    {{
+        "name": "reads-what-alice-does",
+        "users": ["dave"],
+        "scopes": ["access:servers!server=alice/", "custom:cognition:read!server=alice/"],
+    }}
+)
 c.Spawner.args += {arguments!r}
 c.Spawner.environment = {environment!r}
 """
@@ -175,6 +182,17 @@ class User:
     @property
     def server(self) -> str:
         return f"{self.hub.url}/user/{self.name}"
+
+    def visit(self, other: User) -> None:
+        """Log in to another user's server, and confirm that as JupyterHub wants it."""
+        page = self.http.get(f"{other.server}/lab", timeout=60)
+        assert "/oauth2/authorize" in page.url, page.url
+        scopes = re.findall(r'name="scopes"[^>]*?value="([^"]+)"', page.text, re.DOTALL)
+        xsrf = re.search(r'name="_xsrf"\s+value="([^"]+)"', page.text)
+        assert scopes and xsrf, page.text
+        fields = {"scopes": scopes, "_xsrf": xsrf[1]}
+        done = self.http.post(page.url, data=fields, headers={"Referer": page.url}, timeout=60)
+        assert (done.status_code, done.url) == (200, f"{other.server}/lab"), done.text
 
     def api(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         """The Hub's API, as this user's page of tokens uses it."""

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -18,7 +18,7 @@ from cognition_jupyter.hub import Level
 from cognition_jupyter.hub.table import TABLE
 
 from ..handlers.contract import described
-from .hub import User
+from .hub import Hub, User
 
 Token = Callable[[str], str]
 LEVELS = [level.name.lower() for level in Level]
@@ -257,6 +257,37 @@ def test_the_owner_in_a_browser_may_do_everything(alice: User) -> None:
     assert alice.http.get(f"{alice.server}/lab", timeout=60).status_code == 200
     for path in ("/api/projects", "/api/contents", "/api/terminals", "/lab/api/extensions"):
         assert alice.http.get(alice.server + path, timeout=60).status_code == 200, path
+
+
+def test_somebody_else_in_a_browser_may_do_what_a_role_says(hub: Hub, alice: User) -> None:
+    dave = hub.user("dave")
+    dave.visit(alice)
+    xsrf = {"X-XSRFToken": dave.http.cookies.get("_xsrf", path="/user/alice/")}
+    assert dave.http.get(f"{alice.server}/api/projects", timeout=60).status_code == 200
+    for path in ("/api/contents", "/api/terminals", "/lab/api/extensions"):
+        assert dave.http.get(alice.server + path, timeout=60).status_code == 403, path
+    for path in ("/api/projects", "/api/terminals", "/api/kernels"):
+        answer = dave.http.post(alice.server + path, json={}, headers=xsrf, timeout=60)
+        assert answer.status_code == 403, path
+        assert "scopes do not allow" in answer.text or "not authorized" in answer.text, answer.text
+
+
+@pytest.mark.parametrize(
+    ("level", "cognition", "terminals"),
+    [
+        ("none", [], []),
+        ("read", ["read"], []),
+        ("execute", ["read", "write", "execute"], []),
+        ("admin", ["read", "write", "execute"], ["read", "write"]),
+    ],
+)
+def test_whoever_asks_is_told_what_may_be_done(
+    alice: User, scoped: Token, level: str, cognition: list[str], terminals: list[str]
+) -> None:
+    asked = {"cognition": ["read", "write", "execute"], "terminals": ["read", "write"]}
+    path = f"/api/me?permissions={quote(json.dumps(asked))}"
+    told = ask(alice, scoped(level), "GET", path).json()["permissions"]
+    assert (told["cognition"], told["terminals"]) == (cognition, terminals)
 
 
 def test_a_foreign_page_is_refused_whatever_the_cookie(alice: User) -> None:
