@@ -27,6 +27,11 @@ key=$({
     cat scripts/server_image.sh scripts/wheels.sh scripts/base.sh
     echo "${BASE:-}"
 } | hash_of)
+# One at a time: whoever waits finds it made.
+mkdir -p "$CACHE"
+exec 9>"$CACHE/server-image.lock"
+flock 9
+
 id_of() { docker image inspect --format '{{.Id}}' "$1"; }
 
 if [ "$(label_of "$image" "$LABEL")" = "$key" ]; then

@@ -24,7 +24,9 @@ print(os.path.exists("/var/run/docker.sock"), socket.gethostname())
 
 def sessions_of(engine: docker.DockerClient, project_id: str) -> list[Any]:
     label = f"cognition.project={project_id}"
-    found: list[Any] = engine.containers.list(all=True, filters={"label": label})
+    found: list[Any] = engine.containers.list(
+        all=True, ignore_removed=True, filters={"label": label}
+    )
     return found
 
 

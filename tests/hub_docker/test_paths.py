@@ -112,7 +112,9 @@ class Machine:
 
     def sessions(self) -> list[Any]:
         """Containers of sessions that have our RAM."""
-        found = self.engine.containers.list(all=True, filters={"label": "cognition.session"})
+        found = self.engine.containers.list(
+            all=True, ignore_removed=True, filters={"label": "cognition.session"}
+        )
         return [c for c in found if any(str(self.ram) in m["Source"] for m in c.attrs["Mounts"])]
 
 
