@@ -50,7 +50,14 @@ class PrivateEngine:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> PrivateEngine:
-        command = ["dockerd", f"--data-root={self.data}", f"--exec-root={self.directory}/x"]
+        # With --bridge=none it would remove docker0, also the real engine's.
+        command = [
+            "unshare",
+            "--net",
+            "dockerd",
+            f"--data-root={self.data}",
+            f"--exec-root={self.directory}/x",
+        ]
         command += [f"--pidfile={self.directory}/pid", f"--host={self.socket}"]
         command += ["--iptables=false", "--bridge=none", "--log-level=warn"]
         with (self.directory / "log").open("ab") as log:

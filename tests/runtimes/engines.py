@@ -162,6 +162,9 @@ class SecondEngine:
         with (here / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    # With --bridge=none it would remove docker0, also the real engine's.
+                    "unshare",
+                    "--net",
                     "dockerd",
                     f"--data-root={here}/data",
                     f"--exec-root={here}/exec",
