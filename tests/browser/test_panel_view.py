@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -176,6 +177,31 @@ def test_it_looks_well_in_the_dark_and_stays_where_it_was(
     page.wait_for_timeout(1_500)
     page.goto(f"{lab.url}/lab")
     expect(row(page, soon)).to_be_visible(timeout=60_000)
+
+
+def test_the_users_settings_hold(lab: Server, open_lab: Callable[[], Page]) -> None:
+    soon = lab.create("settled", cleanup_after_days=2)
+    settings = "/lab/api/settings/cognition-jupyter:panel"
+    chosen = {
+        "warningDays": 1,
+        "extendDays": 5,
+        "defaultTemplate": "python-package",
+        "defaultNetwork": "ON",
+    }
+    lab.call("PUT", settings, 204, json={"raw": json.dumps(chosen)})
+    page = show_panel(open_lab())
+    expect(row(page, soon)).to_contain_text("Cleanup in 2 days")
+    expect(row(page, soon).locator(".jp-mod-warning")).to_have_count(0)
+    row(page, soon).hover()
+    row(page, soon).get_by_role("button", name="Extend by 5 days").click()
+    expect(row(page, soon)).to_contain_text("Cleanup in 7 days")
+    page.get_by_role("button", name="New Project").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Start from")).to_have_value("python-package")
+    expect(dialog.get_by_label("Network")).to_have_value("ON")
+    page.keyboard.press("Escape")
+    lab.call("PUT", settings, 204, json={"raw": "{}"})
+    expect(row(page, soon)).to_be_visible()
 
 
 def test_warnings_are_answered_and_a_restart_of_the_server_is_told(
