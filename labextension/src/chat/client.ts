@@ -8,6 +8,7 @@ import { isRecord, number, numberOrNull, text, textOrNull } from '../server/chec
 import { getSession } from '../server/details';
 import { getEvents } from '../server/journal';
 import { NotEnabledError, RefusedError } from '../server/request';
+import { Backoff } from './backoff';
 import { ConversationSocket } from './socket';
 
 /**
@@ -17,9 +18,8 @@ import { ConversationSocket } from './socket';
  */
 export type ClientState = 'off' | 'starting' | 'joining' | 'live' | 'lost';
 
-/** Milliseconds before the first new attempt, and the longest pause between two. */
+/** Milliseconds before the first new attempt. */
 const FIRST_PAUSE = 500;
-const LONGEST_PAUSE = 30_000;
 
 /**
  * A client of `/ws` in one session of a project.
@@ -32,8 +32,10 @@ export class ConversationClient implements IDisposable {
   constructor(
     private readonly _settings: ServerConnection.ISettings,
     private readonly _projectId: string,
-    private readonly _firstPause = FIRST_PAUSE
-  ) {}
+    firstPause = FIRST_PAUSE
+  ) {
+    this._backoff = new Backoff(firstPause, () => void this._return());
+  }
 
   /** Emitted for each event, also those without a number. */
   get received(): ISignal<this, JSONRecord> {
@@ -108,11 +110,7 @@ export class ConversationClient implements IDisposable {
 
   /** Try at once, and not only after the pause. */
   retry(): void {
-    if (this._state === 'lost' && this._pause !== undefined) {
-      this._attempts = 0;
-      this._clearPause();
-      void this._return();
-    }
+    this._backoff.now();
   }
 
   private _connect(): void {
@@ -143,20 +141,7 @@ export class ConversationClient implements IDisposable {
       return;
     }
     this._setState('lost');
-    this._returnLater();
-  }
-
-  private _returnLater(): void {
-    const pause = Math.min(LONGEST_PAUSE, this._firstPause * 2 ** this._attempts);
-    this._attempts += 1;
-    // Not all pages of a server that was restarted at the same moment.
-    this._pause = setTimeout(
-      () => {
-        this._pause = undefined;
-        void this._return();
-      },
-      pause * (0.5 + Math.random() / 2)
-    );
+    this._backoff.later();
   }
 
   /** Join the session if it lives; read it to its end if not. */
@@ -180,7 +165,7 @@ export class ConversationClient implements IDisposable {
       if (visit === this._visit) {
         // A server that was killed could not write this into the journal.
         this._received.emit({ event: 'session_ended', time: endedAt, reason });
-        this._attempts = 0;
+        this._backoff.reset();
         this._setState('off');
       }
     } catch (error) {
@@ -218,7 +203,7 @@ export class ConversationClient implements IDisposable {
       (error instanceof RefusedError && error.status >= 500)
     ) {
       this._setState('lost');
-      this._returnLater();
+      this._backoff.later();
     } else if (error instanceof RefusedError && error.code === 'events_gone') {
       this._begin();
       this._fail(error);
@@ -299,7 +284,7 @@ export class ConversationClient implements IDisposable {
   }
 
   private _arrived(): void {
-    this._attempts = 0;
+    this._backoff.reset();
     this._newest = 0;
     this._setState('live');
   }
@@ -312,15 +297,9 @@ export class ConversationClient implements IDisposable {
 
   private _disconnect(): void {
     this._visit += 1;
-    this._attempts = 0;
-    this._clearPause();
+    this._backoff.reset();
     this._socket?.dispose();
     this._socket = null;
-  }
-
-  private _clearPause(): void {
-    clearTimeout(this._pause);
-    this._pause = undefined;
   }
 
   private _setState(state: ClientState): void {
@@ -330,6 +309,7 @@ export class ConversationClient implements IDisposable {
     }
   }
 
+  private readonly _backoff: Backoff;
   private readonly _received = new Signal<this, JSONRecord>(this);
   private readonly _beganAnew = new Signal<this, void>(this);
   private readonly _failed = new Signal<this, Error>(this);
@@ -346,7 +326,5 @@ export class ConversationClient implements IDisposable {
 
   /** Changes when what is under way does not count any more. */
   private _visit = 0;
-  private _attempts = 0;
-  private _pause: ReturnType<typeof setTimeout> | undefined;
   private _isDisposed = false;
 }

@@ -1,3 +1,22 @@
+import type { IEntry } from '../conversation/entries';
+import type { IPending } from './pending';
+
+/** What users have said in a conversation, oldest first, and each once in a row. */
+export function saidIn(
+  entries: readonly IEntry[],
+  pending: readonly IPending[]
+): string[] {
+  const said = entries.flatMap(entry =>
+    entry.kind === 'user'
+      ? [entry.content]
+      : entry.kind === 'tool' && entry.tool === 'python'
+        ? [entry.input]
+        : []
+  );
+  const all = [...said, ...pending.map(({ content }) => content)];
+  return all.filter((content, at) => content !== all[at - 1]);
+}
+
 /** Walks through what was said before, as shells do, and back to what was being written. */
 export class InputHistory {
   /** What was said before that; null at the beginning. `all`: oldest first. */

@@ -11,6 +11,7 @@ import { getDetails } from '../server/details';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { ClientState } from './client';
 import { ConversationClient } from './client';
+import { saidIn } from './history';
 import type { IPending } from './pending';
 import { PendingMessages } from './pending';
 
@@ -93,15 +94,7 @@ export class ChatModel implements VDomRenderer.IModel {
 
   /** What was said before, oldest first, to be said again. */
   get history(): readonly string[] {
-    const said = this._conversation.entries.flatMap(entry =>
-      entry.kind === 'user'
-        ? [entry.content]
-        : entry.kind === 'tool' && entry.tool === 'python'
-          ? [entry.input]
-          : []
-    );
-    const all = [...said, ...this.pending.map(({ content }) => content)];
-    return all.filter((content, at) => content !== all[at - 1]);
+    return saidIn(this._conversation.entries, this.pending);
   }
 
   get isDisposed(): boolean {
