@@ -28,7 +28,7 @@ export const chatPlugin: JupyterFrontEndPlugin<void> = {
     const { trans } = projects;
     const tracker = new WidgetTracker<ChatWidget>({ namespace: 'cognition-chat' });
     commands.addCommand(CommandIDs.chat, {
-      label: trans.__('Open Chat'),
+      label: trans.__('Chat'),
       caption: trans.__("Talk to the project's agent, or run code, in a session"),
       icon: chatIcon,
       describedBy: {
