@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -141,19 +142,31 @@ def test_a_repository_is_cloned_and_a_refusal_is_told_in_the_servers_words(
     may_log: Callable[[str], None],
 ) -> None:
     page = panel
-    make_repository(tmp_path / "demo.git", {"main.py": "print('hello')\n"})
+    noise = "".join(secrets.token_hex(32) + "\n" for _ in range(10_000))
+    files = {"main.py": "print('hello')\n", "noise.txt": noise}
+    make_repository(tmp_path / "demo.git", files)
     dialog = page.get_by_role("dialog")
+
+    def clone(name: str, url: str) -> None:
+        page.get_by_role("button", name="New Project").first.click()
+        dialog.get_by_label("Name", exact=True).fill(name)
+        dialog.get_by_label("Start from").select_option(label="Git repository")
+        dialog.get_by_label("Address of the repository").fill(url)
+        dialog.get_by_role("button", name="Create").click()
+
     with GitServer(tmp_path) as git:
-        for name, path in ("cloned", "demo.git"), ("missing", "none.git"):
-            page.get_by_role("button", name="New Project").first.click()
-            dialog.get_by_label("Name", exact=True).fill(name)
-            dialog.get_by_label("Start from").select_option(label="Git repository")
-            dialog.get_by_label("Address of the repository").fill(git.url(path))
-            dialog.get_by_role("button", name="Create").click()
-            if name == "cloned":
-                project_id = created(page, name)
+        clone("cloned", git.url("demo.git"))
+        project_id = created(page, "cloned")
+        clone("missing", git.url("none.git"))
         refusal = said(page, "could not be cloned")
         expect(refusal).to_contain_text("not found", timeout=20_000)
+    # While it is cloned, what git says of it is shown.
+    with GitServer(tmp_path, stall_after=100_000) as git:
+        clone("slow", git.url("demo.git"))
+        assert git.stuck.wait(20)
+        expect(said(page, re.compile("slow: .*objects: +[0-9]+%"))).to_be_visible(timeout=20_000)
+        page.screenshot(path=screenshots / "cloning.png")
+    expect(refusal).to_have_count(2, timeout=20_000)
     page.screenshot(path=screenshots / "clone-failed.png")
     assert (lab.root / project_id / "repo/main.py").read_text() == "print('hello')\n"
 
@@ -167,7 +180,8 @@ def test_a_project_goes_out_as_a_file_and_comes_in_again(
 ) -> None:
     page = panel
     project_id = lab.create("travel", description="Goes far")
-    (lab.root / project_id / "repo/data.bin").write_bytes(bytes(range(256)) * 4096)
+    data = secrets.token_bytes(4_000_000)
+    (lab.root / project_id / "repo/data.bin").write_bytes(data)
     with page.expect_download() as download:
         choose(page, project_id, "Export Project")
     archive = tmp_path / download.value.suggested_filename
@@ -187,8 +201,21 @@ def test_a_project_goes_out_as_a_file_and_comes_in_again(
     expect(imported).to_be_visible(timeout=20_000)
     new_id = imported.inner_text().split()[0]
     expect(row(page, new_id)).to_contain_text("Goes far")
-    data = (lab.root / new_id / "repo/data.bin").read_bytes()
-    assert data == bytes(range(256)) * 4096
+    assert (lab.root / new_id / "repo/data.bin").read_bytes() == data
+
+    # On a slow line it says how far it is, and can be called off.
+    line = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
+    line.send("Network.enable")
+    line.send("Network.emulateNetworkConditions", slow)
+    bring(archive)
+    sending = said(page, re.compile(r"Importing travel.*: \d+ % sent"))
+    expect(sending).to_be_visible(timeout=20_000)
+    sending.get_by_role("button", name="Cancel").click()
+    expect(sending).to_have_count(0)
+    line.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+    expect(page.get_by_role("row", name="travel")).to_have_count(2)
+    assert lab.call("GET", "/api/projects?prefix=travel")["total"] == 2
 
     archive.write_bytes(archive.read_bytes()[:5000])
     bring(archive)
