@@ -13,7 +13,7 @@ from ..kernels.helpers import wait_until
 from .hub import Hub
 from .test_service import said
 
-IDLE = 12  # seconds; the servers say every second whether they were at work, and look every five
+IDLE = 20  # seconds; the servers say every second whether they were at work, and look every five
 
 
 async def ended(client: Client, session: Session) -> Session:
@@ -67,10 +67,10 @@ async def test_the_idle_culler_leaves_those_who_work(hub: Hub) -> None:
         await working.execute("import time; time.sleep(600)")  # without a word
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        while loop.time() < begin + IDLE + 8:
+        while loop.time() < begin + IDLE + 3:
             await at_idle.list_projects()
             await asyncio.sleep(1)
-        with hub.culler(f"--timeout={IDLE}", "--cull-every=1"):
+        with hub.culler(f"--timeout={IDLE}", "--cull-every=3"):
             await asyncio.to_thread(wait_until, lambda: not idle.servers())
         assert busy.running(), hub.tail()
         # The work goes on.
