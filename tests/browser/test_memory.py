@@ -37,7 +37,33 @@ def text_of(lab: Server, project_id: str, path: str) -> str:
     return lab.request("GET", f"/api/projects/{project_id}/memory{path}").text
 
 
-def test_what_code_remembers_is_seen_edited_compared_and_restored(
+BESIDE = """async directory => {
+    const app = window.jupyterapp;
+    app.shell.collapseLeft();
+    const options = { cwd: directory, kernelName: 'cognition' };
+    const panel = await app.commands.execute('notebook:create-new', options);
+    app.shell.add(panel, 'main', { mode: 'split-right' });
+}"""
+THEME = "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })"
+REMEMBER = """from pathlib import Path
+hot = Path("/memories/hot")
+(hot / "plans").mkdir()
+(hot / "plans/today.md").write_text("# Today\\n\\n- write a client\\n- test it\\n")
+(hot / "facts.json").write_text('{"retries": 3}')
+Path("/tmp/scratch.txt").write_text("mine")"""
+
+
+def run_cell(page: Page, code: str) -> Locator:
+    """Run code in the last cell of the notebook; the cell."""
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    at = cells.count() - 1
+    cells.nth(at).locator(".cm-content").click()
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+    return cells.nth(at)
+
+
+def test_what_a_notebook_remembers_is_seen_edited_compared_and_restored(
     open_lab: Callable[[], Page],
     lab: Server,
     axe: Callable[..., None],
@@ -45,70 +71,62 @@ def test_what_code_remembers_is_seen_edited_compared_and_restored(
     console_errors: list[str],
 ) -> None:
     project_id = lab.create("my-api", description="Payment service")
-    session = lab.start_session(project_id)
     page = open_lab()
+    page.set_viewport_size({"width": 1400, "height": 800})
     view = open_memory(page, project_id)
-
-    # What code writes is there when its kernel has run.
     view.get_by_role("treeitem", name="/memories/hot/").click()
     expect(view.get_by_role("treeitem", name="Empty")).to_be_visible()
-    with lab.kernel(session["kernel_id"]) as kernel:
-        kernel.check(
-            "from pathlib import Path\n"
-            "hot = Path('/memories/hot')\n"
-            "(hot / 'plans').mkdir()\n"
-            "(hot / 'plans/today.md').write_text('# Today\\n\\n- write a client\\n- test\\n')\n"
-            "(hot / 'facts.json').write_text('{\"retries\": 3}\\n')\n"
-            "Path('/tmp/scratch.txt').write_text('mine')"
-        )
-        plans = view.get_by_role("treeitem", name="plans")
-        expect(plans).to_be_visible(timeout=30_000)
-        plans.click()
-        view.get_by_role("treeitem", name="today.md").click()
-        editor = view.get_by_role("textbox", name="Text of today.md")
-        expect(editor).to_contain_text("write a client")
-
-        # What is saved here is there for code.
-        view.get_by_role("button", name="Take a snapshot now").click()
-        expect(page.get_by_text("Snapshot 1 was taken.")).to_be_visible()
-        editor.click()
-        page.keyboard.press("Control+End")
-        page.keyboard.type("- release it")
-        expect(view.get_by_role("img", name="Not saved")).to_be_visible()
-        assert page.locator(".lm-TabBar-tab.jp-mod-dirty").count() == 1
-        page.keyboard.press("Control+s")
-        expect(view.get_by_role("img", name="Not saved")).to_be_hidden()
-        assert "release it" in kernel.check("print((hot / 'plans/today.md').read_text())")
-
-    # Its private memory, too.
     view.get_by_role("treeitem", name="/tmp/").click()
+    expect(view.get_by_role("treeitem", name="none is live")).to_be_visible()
+
+    # What a cell writes is there when it has run, its session's private memory too.
+    page.evaluate(BESIDE, f"workspaces/{project_id}/repo")
+    expect(page.get_by_text("Project (Python 3) | Idle")).to_be_visible(timeout=60_000)
+    run_cell(page, REMEMBER)
+    plans = view.get_by_role("treeitem", name="plans")
+    expect(plans).to_be_visible(timeout=30_000)
     expect(view.get_by_role("treeitem", name="scratch.txt")).to_be_visible()
+    plans.click()
+    view.get_by_role("treeitem", name="today.md").click()
+    editor = view.get_by_role("textbox", name="Text of today.md")
+    expect(editor).to_contain_text("write a client")
+
+    # What is saved here is there for the next cell.
+    snapshot = view.get_by_role("button", name="Take a snapshot now")
+    snapshot.click()
+    expect(page.get_by_text("Snapshot 1 was taken.")).to_be_visible()
+    editor.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("- release it")
+    expect(view.get_by_role("img", name="Not saved")).to_be_visible()
+    expect(page.locator(".lm-TabBar-tab.jp-mod-dirty", has_text="Memory")).to_have_count(1)
+    page.keyboard.press("Control+s")
+    expect(view.get_by_role("img", name="Not saved")).to_be_hidden()
+    cell = run_cell(page, "print((hot / 'plans/today.md').read_text())")
+    expect(cell.locator(".jp-OutputArea-output")).to_contain_text("- release it")
 
     # The history, and the way back and forth.
-    view.get_by_role("button", name="Take a snapshot now").click()
-    newest = view.get_by_role("button", name=re.compile("No. 2"))
-    newest.click()
+    snapshot.click()
+    view.get_by_role("button", name=re.compile("No. 2")).click()
     expect(view.locator("pre")).to_contain_text("+- release it")
     expect(view.get_by_role("combobox", name="From snapshot")).to_have_value("1")
-    axe(".jp-CognitionMemory")
     expect(page.locator(".Toastify__toast")).to_have_count(0, timeout=20_000)
+    axe(".jp-CognitionMemory")
     page.screenshot(path=screenshots / "memory.png")
-    page.evaluate(
-        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-    )
+    page.evaluate(THEME, "JupyterLab Dark")
     page.wait_for_timeout(1000)
     axe(".jp-CognitionMemory")
     page.screenshot(path=screenshots / "memory-dark.png")
     view.get_by_role("treeitem", name="today.md").click()
-    page.wait_for_timeout(500)
     axe(".jp-CognitionMemory")
     page.screenshot(path=screenshots / "memory-file-dark.png")
-    page.evaluate(
-        "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})"
-    )
+    page.evaluate(THEME, "JupyterLab Light")
     view.get_by_role("button", name="Restore snapshot 1").click()
     expect(page.get_by_text("Hot memory is that of snapshot 1 again.")).to_be_visible()
     expect(editor).not_to_contain_text("release it")
+    cell = run_cell(page, "print((hot / 'plans/today.md').read_text())")
+    expect(cell.locator(".jp-OutputArea-output")).to_contain_text("- test it")
+    expect(cell.locator(".jp-OutputArea-output")).not_to_contain_text("- release it")
     page.get_by_role("button", name="Undo").click()
     expect(editor).to_contain_text("release it", timeout=20_000)
     assert "release it" in text_of(lab, project_id, "/memories/hot/plans/today.md")

@@ -5,6 +5,7 @@ import { MemoryModel } from '../memory/model';
 import type { IRow } from '../memory/tree';
 import { ServerEvents } from '../server/events';
 import { MemoryClient } from '../server/memory';
+import { SessionsModel } from '../sessions/model';
 import { connection, json, Socket } from './support';
 
 const PROJECT = 'my-api-a7b3c2d1';
@@ -20,11 +21,11 @@ class FakeServer {
   readonly settings = connection(async (url, request) => {
     const { pathname, searchParams } = new URL(url);
     const path = pathname.replace(`/user/ada/api/projects/${PROJECT}/`, '');
-    this.asked.push(`${request.method} ${path}`);
-    if (path === 'sessions') {
-      const sessions = this.sessions.map(session_id => ({ session_id, ended_at: null }));
-      return json({ sessions });
+    if (path.endsWith('/api/projects/sessions')) {
+      const rest = { project_id: PROJECT, started_at: '2026-11-27T08:00:00Z', ended_at: null };
+      return json({ sessions: this.sessions.map(session_id => ({ session_id, ...rest })) });
     }
+    this.asked.push(`${request.method} ${path}`);
     if (path === 'snapshots') {
       return json({ snapshots: this.snapshots });
     }
@@ -175,14 +176,21 @@ describe('FileModel', () => {
 });
 
 describe('MemoryModel', () => {
-  function made(): { server: FakeServer; model: MemoryModel } {
+  async function made(): Promise<{
+    server: FakeServer;
+    sessions: SessionsModel;
+    model: MemoryModel;
+  }> {
     const server = new FakeServer();
-    const events = new ServerEvents(server.settings);
-    return { server, model: new MemoryModel(server.settings, events, PROJECT, 10) };
+    const { settings } = server;
+    const events = new ServerEvents(settings);
+    const sessions = new SessionsModel(settings, events, 10);
+    await sessions.refresh();
+    return { server, sessions, model: new MemoryModel(settings, events, sessions, PROJECT, 10) };
   }
 
   it('lists a directory when it is opened, and again with everything else', async () => {
-    const { server, model } = made();
+    const { server, model } = await made();
     server.files.set('/memories/hot/plans/10.md', '');
     server.files.set('/memories/hot/plans/9.md', '');
     server.files.set('/memories/hot/a.md', '');
@@ -208,7 +216,7 @@ describe('MemoryModel', () => {
   });
 
   it('opens all that a new file is in', async () => {
-    const { server, model } = made();
+    const { server, model } = await made();
     server.files.set('/memories/hot/x/y/z.md', '');
     await model.refresh();
     await model.tree.reveal('/memories/hot/x/y/z.md');
@@ -220,7 +228,7 @@ describe('MemoryModel', () => {
   });
 
   it('shows the start of a long directory', async () => {
-    const { server, model } = made();
+    const { server, model } = await made();
     for (let i = 0; i < 1100; i++) {
       server.files.set(`/memories/hot/${i.toString()}`, '');
     }
@@ -235,7 +243,7 @@ describe('MemoryModel', () => {
   });
 
   it("asks for private memory in the name of a session, while there's one", async () => {
-    const { server, model } = made();
+    const { server, sessions, model } = await made();
     server.files.set('/tmp/a', '');
     await model.refresh();
     expect(model.session).toBe(SESSION);
@@ -243,13 +251,16 @@ describe('MemoryModel', () => {
     expect(keys(model.tree.rows)).toContain('/tmp/a');
     expect(model.sessionFor('/memories/hot/a')).toBeNull();
     server.sessions = [];
-    await model.refresh();
+    await sessions.refresh();
     expect(model.tree.rows.at(-1)?.note).toEqual({ kind: 'no-session' });
+    const asked = server.asked.length;
+    await model.tree.refresh();
+    expect(server.asked.slice(asked)).toEqual([]);
     model.dispose();
   });
 
   it('fetches while it is to be seen, when something has happened', async () => {
-    const { server, model } = made();
+    const { server, model } = await made();
     const socket = await Socket.last();
     const happens = (noun: string, project_id: string, more = {}): void => {
       socket.happens(noun, { action: 'snapshot', project_id, ...more });
@@ -277,7 +288,7 @@ describe('MemoryModel', () => {
   });
 
   it('fetches when code has run in one of its sessions', async () => {
-    const { server, model } = made();
+    const { server, model } = await made();
     model.isVisible = true;
     await soon();
     const once = server.asked.length;
@@ -301,7 +312,7 @@ describe('MemoryModel', () => {
   });
 
   it('compares a snapshot with the one before that is whole', async () => {
-    const { server, model } = made();
+    const { server, model } = await made();
     const row = (generation: number, damaged: string | null = null): unknown => ({
       generation,
       damaged

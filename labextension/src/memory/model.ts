@@ -7,10 +7,12 @@ import { text } from '../server/check';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { IRoute, IRoutes } from '../server/memory';
 import { MemoryClient } from '../server/memory';
+import type { ISession } from '../server/sessions';
 import { SnapshotsClient } from '../server/snapshots';
+import type { SessionsModel } from '../sessions/model';
 import { FileModel } from './file';
 import { HistoryModel } from './history';
-import { TreeModel } from './tree';
+import { routeOf, TreeModel } from './tree';
 
 /** What the right side shows. */
 export type Stage = 'nothing' | 'file' | 'difference';
@@ -20,6 +22,7 @@ export class MemoryModel {
   constructor(
     settings: ServerConnection.ISettings,
     events: ServerEvents,
+    private readonly _all: SessionsModel,
     readonly projectId: string,
     delay = 250
   ) {
@@ -29,6 +32,8 @@ export class MemoryModel {
     this._stale = new Debouncer(() => this.refresh(), delay);
     events.happened.connect(this._onEvent, this);
     events.connected.connect(this.invalidate, this);
+    _all.stateChanged.connect(this._onSessions, this);
+    this._onSessions();
   }
 
   readonly client: MemoryClient;
@@ -70,8 +75,8 @@ export class MemoryModel {
     this._changed.emit();
   }
 
-  /** Ids of the sessions that live, newest first. */
-  get sessions(): readonly string[] {
+  /** The sessions that live, newest first. */
+  get sessions(): readonly ISession[] {
     return this._sessions;
   }
 
@@ -100,6 +105,10 @@ export class MemoryModel {
   }
 
   /** While it is not visible, nothing is fetched. */
+  get isVisible(): boolean {
+    return this._isVisible;
+  }
+
   set isVisible(isVisible: boolean) {
     this._isVisible = isVisible;
     if (isVisible) {
@@ -122,10 +131,8 @@ export class MemoryModel {
 
   /** The session that has to be named for a path; null where none has, or there is none. */
   sessionFor(path: string): string | null {
-    const route = this._routes?.routes
-      .filter(({ prefix }) => `${path}/`.startsWith(encodeURI(prefix)))
-      .sort((a, b) => b.prefix.length - a.prefix.length)[0];
-    return route?.type === 'state' ? this._session : null;
+    const isPrivate = routeOf(this._routes?.routes ?? [], path)?.type === 'state';
+    return isPrivate ? this._session : null;
   }
 
   /** Open a file, in place of the one that is open. */
@@ -152,20 +159,8 @@ export class MemoryModel {
     const request = ++this._requests;
     let error: unknown = null;
     let routes = this._routes;
-    let sessions = this._sessions;
     try {
-      sessions = await this.client.liveSessions();
-      const chosen = this._session;
-      const session =
-        chosen !== null && sessions.includes(chosen)
-          ? chosen
-          : (sessions[0] ?? null);
-      if (this._isDisposed || request !== this._requests) {
-        return;
-      }
-      this._sessions = sessions;
-      this._session = session;
-      routes = await this.client.routes(session);
+      routes = await this.client.routes(this._session);
     } catch (reason) {
       error = reason;
     }
@@ -194,13 +189,28 @@ export class MemoryModel {
   onKernels(kernels: readonly Kernel.IModel[]): void {
     let hasRun = false;
     for (const { id, last_activity, execution_state } of kernels) {
-      if (this._sessions.includes(id)) {
+      if (this._sessions.some(session => session.id === id)) {
         const activity = `${last_activity ?? ''} ${execution_state ?? ''}`;
         hasRun ||= this._activity.get(id) !== activity;
         this._activity.set(id, activity);
       }
     }
     if (hasRun) {
+      this.invalidate();
+    }
+  }
+
+  private _onSessions(): void {
+    const sessions = (this._all.sessions ?? []).filter(
+      ({ endedAt, projectId }) => endedAt === null && projectId === this.projectId
+    );
+    const ids = sessions.map(session => session.id);
+    if (ids.join() !== this._sessions.map(session => session.id).join()) {
+      this._sessions = sessions;
+      if (this._session === null || !ids.includes(this._session)) {
+        this._session = ids[0] ?? null;
+      }
+      this._changed.emit();
       this.invalidate();
     }
   }
@@ -221,7 +231,7 @@ export class MemoryModel {
   private readonly _changed = new Signal<this, void>(this);
   private readonly _activity = new Map<string, string>();
   private _routes: IRoutes | null = null;
-  private _sessions: readonly string[] = [];
+  private _sessions: readonly ISession[] = [];
   private _session: string | null = null;
   private _file: FileModel | null = null;
   private _stage: Stage = 'nothing';

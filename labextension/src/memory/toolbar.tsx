@@ -30,7 +30,14 @@ export class SessionChoice extends LiveWidget {
           options={
             sessions.length === 0
               ? [none]
-              : sessions.map(id => ({ value: id, label: id.slice(0, 8) }))
+              : sessions.map(({ id, startedAt }) => ({
+                  value: id,
+                  label: this._trans.__(
+                    '%1, started %2',
+                    id.slice(0, 8),
+                    Time.formatHuman(startedAt, 'narrow')
+                  )
+                }))
           }
           onChange={event => {
             this._model.session = event.target.value;

@@ -111,12 +111,9 @@ export class TreeModel {
 
   /** Open all that `path` is in, and make it the active row. */
   async reveal(path: string): Promise<void> {
-    const top = this._routes
-      .map(route => encodeURI(route.prefix))
-      .filter(prefix => path.startsWith(prefix))
-      .sort((a, b) => b.length - a.length)[0];
-    if (top !== undefined) {
-      const directories = directoriesTo(path, top);
+    const route = routeOf(this._routes, path);
+    if (route !== undefined) {
+      const directories = directoriesTo(path, encodeURI(route.prefix));
       directories.forEach(directory => this._expanded.add(directory));
       await Promise.all(directories.map(directory => this._load(directory)));
       this.active = path;
@@ -218,6 +215,10 @@ export class TreeModel {
   /** List a directory. Never rejects. */
   private async _load(path: string): Promise<void> {
     const session = this._sessionFor(path);
+    if (session === null && routeOf(this._routes, path)?.type === 'state') {
+      this._listings.delete(directoryKey(path)); // that was another session's
+      return;
+    }
     const request = (this._requests.get(path) ?? 0) + 1;
     this._requests.set(path, request);
     let listing: IListing | null = null;
@@ -249,6 +250,13 @@ export class TreeModel {
   private _routes: readonly IRoute[] = [];
   private _active: string | null = null;
   private _disposed = false;
+}
+
+/** The route that a path belongs to: the longest prefix wins. */
+export function routeOf(routes: readonly IRoute[], path: string): IRoute | undefined {
+  return routes
+    .filter(({ prefix }) => `${path}/`.startsWith(encodeURI(prefix)))
+    .sort((a, b) => b.prefix.length - a.prefix.length)[0];
 }
 
 const directoryKey = (path: string): string => path.replace(/\/$/, '');

@@ -1,6 +1,7 @@
 import type { ILabStatus } from '@jupyterlab/application';
 import { MainAreaWidget } from '@jupyterlab/apputils';
 import type { IEditorServices } from '@jupyterlab/codeeditor';
+import { NotebookActions } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
 import {
   refreshIcon,
@@ -11,6 +12,7 @@ import {
 import type { IDisposable } from '@lumino/disposable';
 import type { Message } from '@lumino/messaging';
 
+import type { SessionsModel } from '../sessions/model';
 import type { IProjects } from '../tokens';
 import { Actions } from './actions';
 import { MemoryModel } from './model';
@@ -21,13 +23,15 @@ import { SessionChoice, UsageView } from './toolbar';
 /** The memory view of one project in Lab's main area. */
 export class MemoryView extends MainAreaWidget<MemoryPanel> {
   constructor(options: MemoryView.IOptions) {
-    const { projects, projectId, editors, kernels } = options;
+    const { projects, sessions, projectId, editors, kernels } = options;
     const { trans } = projects;
-    const model = new MemoryModel(projects.settings, projects.events, projectId);
+    const { settings, events } = projects;
+    const model = new MemoryModel(settings, events, sessions, projectId);
     const actions = new Actions(model, trans);
     super({ content: new MemoryPanel(model, actions, editors, trans) });
     this.model = model;
     this.actions = actions;
+    this._kernels = kernels;
     this._status = options.status;
     this.id = `cognition-memory-view-${projectId}`;
     this.title.label = trans.__('Memory: %1', projectId);
@@ -47,6 +51,7 @@ export class MemoryView extends MainAreaWidget<MemoryPanel> {
     this.toolbar.addItem('usage', new UsageView(model, trans));
     this.contentHeader.addWidget(new WarningView(model));
     kernels.runningChanged.connect(this._onKernels, this);
+    NotebookActions.executed.connect(this._onExecuted, this);
     model.changed.connect(this._onChanged, this);
   }
 
@@ -72,6 +77,13 @@ export class MemoryView extends MainAreaWidget<MemoryPanel> {
     this.model.onKernels(kernels);
   }
 
+  /** Lab would look at its kernels some seconds later anyway. */
+  private _onExecuted(): void {
+    if (this.model.isVisible) {
+      void this._kernels.refreshRunning();
+    }
+  }
+
   /** Let the browser ask before the page is closed. */
   private _onChanged(): void {
     const isDirty = this.model.file?.isDirty === true;
@@ -83,6 +95,7 @@ export class MemoryView extends MainAreaWidget<MemoryPanel> {
     }
   }
 
+  private readonly _kernels: Kernel.IManager;
   private readonly _status: ILabStatus | null;
   private _unsaved: IDisposable | null = null;
 }
@@ -92,6 +105,7 @@ export namespace MemoryView {
   /** The options of `MemoryView`. */
   export interface IOptions {
     readonly projects: IProjects;
+    readonly sessions: SessionsModel;
     readonly projectId: string;
     readonly editors: IEditorServices;
     readonly kernels: Kernel.IManager;

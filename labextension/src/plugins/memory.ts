@@ -8,7 +8,8 @@ import { IEditorServices } from '@jupyterlab/codeeditor';
 
 import { CommandIDs } from '../commands/ids';
 import type { MemoryView } from '../memory/view';
-import { IProjects } from '../tokens';
+import type { SessionsModel } from '../sessions/model';
+import { IProjects, ISessions } from '../tokens';
 
 /** What is done with the active row or the open file of the memory view in front. */
 const MemoryCommandIDs = {
@@ -27,11 +28,12 @@ export const memoryPlugin: JupyterFrontEndPlugin<void> = {
   id: 'cognition-jupyter:memory',
   description: "Shows a project's memory and its history.",
   autoStart: true,
-  requires: [IProjects, IEditorServices],
+  requires: [IProjects, ISessions, IEditorServices],
   optional: [ILayoutRestorer, ILabStatus],
   activate: (
     app: JupyterFrontEnd,
     projects: IProjects,
+    sessions: SessionsModel,
     editors: IEditorServices,
     restorer: ILayoutRestorer | null,
     status: ILabStatus | null
@@ -57,7 +59,7 @@ export const memoryPlugin: JupyterFrontEndPlugin<void> = {
           app.shell.activateById(open.id);
           return;
         }
-        const options = { projects, projectId, editors, kernels, status };
+        const options = { projects, sessions, projectId, editors, kernels, status };
         const view = new MemoryView(options);
         app.shell.add(view, 'main', { type: 'Memory' });
         await tracker.add(view);

@@ -73,8 +73,20 @@ export class MemoryClient {
     readonly projectId: string
   ) {}
 
-  /** The routes, with what is in them. */
+  /** The routes, with what is in them; without private memory if that session has ended. */
   async routes(sessionId: string | null): Promise<IRoutes> {
+    try {
+      return await this._routes(sessionId);
+    } catch (error) {
+      const isMissing = error instanceof RefusedError && error.status === 404;
+      if (sessionId === null || !isMissing) {
+        throw error;
+      }
+      return this._routes(null);
+    }
+  }
+
+  private async _routes(sessionId: string | null): Promise<IRoutes> {
     const body = record(
       await requestJSON(this._settings, {
         path: this._path('memory'),
@@ -172,15 +184,6 @@ export class MemoryClient {
       method: 'DELETE',
       query: query(sessionId)
     });
-  }
-
-  /** The ids of the sessions that live, newest first. */
-  async liveSessions(): Promise<string[]> {
-    const path = this._path('sessions');
-    const body = record(await requestJSON(this._settings, { path }));
-    return list(body.sessions, record)
-      .filter(session => session.ended_at === null)
-      .map(session => requiredText(session.session_id));
   }
 
   private _path(noun: string): string[] {
