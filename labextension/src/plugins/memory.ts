@@ -3,13 +3,16 @@ import type {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ILabStatus, ILayoutRestorer } from '@jupyterlab/application';
-import { WidgetTracker } from '@jupyterlab/apputils';
+import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
 import { IEditorServices } from '@jupyterlab/codeeditor';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 
+import { addProjectCommand } from '../commands/context';
 import { CommandIDs } from '../commands/ids';
 import type { MemoryView } from '../memory/view';
+import type { PanelSettings } from '../model/settings';
 import type { SessionsModel } from '../sessions/model';
-import { IProjects, ISessions } from '../tokens';
+import { IPanelSettings, IProjects, ISessions } from '../tokens';
 
 /** What is done with the active row or the open file of the memory view in front. */
 const MemoryCommandIDs = {
@@ -28,15 +31,18 @@ export const memoryPlugin: JupyterFrontEndPlugin<void> = {
   id: 'cognition-jupyter:memory',
   description: "Shows a project's memory and its history.",
   autoStart: true,
-  requires: [IProjects, ISessions, IEditorServices],
-  optional: [ILayoutRestorer, ILabStatus],
+  requires: [IProjects, ISessions, IPanelSettings, IEditorServices],
+  optional: [ILayoutRestorer, ILabStatus, ICommandPalette, IDefaultFileBrowser],
   activate: (
     app: JupyterFrontEnd,
     projects: IProjects,
     sessions: SessionsModel,
+    settings: PanelSettings,
     editors: IEditorServices,
     restorer: ILayoutRestorer | null,
-    status: ILabStatus | null
+    status: ILabStatus | null,
+    palette: ICommandPalette | null,
+    fileBrowser: IDefaultFileBrowser | null
   ) => {
     const { trans } = projects;
     const { commands } = app;
@@ -44,14 +50,12 @@ export const memoryPlugin: JupyterFrontEndPlugin<void> = {
       namespace: 'cognition-memory'
     });
 
-    commands.addCommand(CommandIDs.memory, {
-      label: trans.__('Memory'),
-      caption: trans.__('Show what the project remembers, and its history'),
-      execute: async args => {
-        const projectId = args.project_id;
-        if (typeof projectId !== 'string') {
-          return;
-        }
+    const folder = (): string | null => fileBrowser?.model.path ?? null;
+    const context = { app, folder, projects, settings };
+    addProjectCommand(context, CommandIDs.memory, {
+      label: trans.__('Open Memory'),
+      failed: trans.__('The memory could not be opened'),
+      run: async ({ id: projectId }) => {
         const { MemoryView } = await import('../memory/view');
         const { kernels } = app.serviceManager;
         const open = tracker.find(one => one.model.projectId === projectId);
@@ -63,16 +67,9 @@ export const memoryPlugin: JupyterFrontEndPlugin<void> = {
         const view = new MemoryView(options);
         app.shell.add(view, 'main', { type: 'Memory' });
         await tracker.add(view);
-      },
-      describedBy: {
-        args: {
-          type: 'object',
-          properties: {
-            project_id: { type: 'string', description: 'The id of the project' }
-          }
-        }
       }
     });
+    palette?.addItem({ category: trans.__('Projects'), command: CommandIDs.memory });
     void restorer?.restore(tracker, {
       command: CommandIDs.memory,
       args: view => ({ project_id: view.model.projectId }),
