@@ -139,6 +139,7 @@ def test_everything_can_be_reached_by_keyboard_alone(
     expect(row(page, first)).to_be_focused()
     page.keyboard.press("Delete")
     expect(row(page, first)).to_have_count(0)
+    expect(row(page, second)).to_be_focused()
     expect(said(page, f"{first} was moved to the trash")).to_be_visible()
     page.get_by_label("Search names, descriptions and tags").focus()
     page.keyboard.type("two")

@@ -24,6 +24,8 @@ export const Grid = React.forwardRef<IGrid, Grid.IProps>(function Grid(props, re
   const [view, setView] = React.useState({ top: 0, height: 0, row: ROW_HEIGHT });
   const [active, setActive] = React.useState<string | null>(null);
   const wantsFocus = React.useRef(false);
+  const hasFocus = React.useRef(false);
+  const lastIndex = React.useRef(0);
 
   const activeIndex = Math.max(active === null ? 0 : ids.indexOf(active), 0);
   const first = Math.max(Math.floor(view.top / view.row) - SPARE, 0);
@@ -87,6 +89,16 @@ export const Grid = React.forwardRef<IGrid, Grid.IProps>(function Grid(props, re
     rowNode(id)?.focus({ preventScroll: true });
   };
 
+  // Who deletes a row goes on with the next, and not at the top of the page.
+  React.useLayoutEffect(() => {
+    const isGone = active !== null && !ids.includes(active);
+    if (isGone && hasFocus.current && document.activeElement === document.body) {
+      goTo(lastIndex.current);
+    } else {
+      lastIndex.current = activeIndex;
+    }
+  }, [ids]);
+
   React.useImperativeHandle(ref, () => ({
     focus: () => {
       goTo(activeIndex);
@@ -148,7 +160,14 @@ export const Grid = React.forwardRef<IGrid, Grid.IProps>(function Grid(props, re
           const isKey = event.clientX === 0 && event.clientY === 0;
           onMenu(id, isKey ? left : event.clientX, isKey ? bottom : event.clientY);
         }}
+        onBlur={event => {
+          // It goes nowhere when its row is no more, or when the window loses it.
+          hasFocus.current =
+            event.relatedTarget === null ||
+            event.currentTarget.contains(event.relatedTarget);
+        }}
         onFocus={event => {
+          hasFocus.current = true;
           const row = (event.target as Element).closest<HTMLElement>('[role="row"]');
           setActive(row?.dataset.projectId ?? null);
         }}
