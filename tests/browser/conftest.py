@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 from ..support.server import TOKEN, Server
 
@@ -25,7 +26,8 @@ QUIET = [
     "--disable-dev-shm-usage",
 ]
 # What a browser says about the machine and not about us.
-NOT_OURS = ("favicon", "net::ERR_INTERNET_DISCONNECTED")
+NOT_OURS = ("favicon", "net::ERR_INTERNET_DISCONNECTED", "net::ERR_NETWORK_CHANGED")
+CARD = ".jp-LauncherCard"
 # Lab's toolbar buttons repeat `aria-pressed` of the button inside on their own element.
 LABS_BUTTONS = ("aria-allowed-attr", "<jp-button")
 
@@ -93,11 +95,37 @@ def may_log(console_errors: list[str]) -> Callable[[str], None]:
 def open_lab(page: Page, lab: Server, console_errors: list[str]) -> Callable[[], Page]:
     """Open JupyterLab with a fresh layout."""
 
-    def open_page() -> Page:
-        page.goto(f"{lab.url}/lab?token={TOKEN}&reset")
-        page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
+    # Chromium gives up all that it waits for when the machine's network changes, as it does when
+    # a test beside this one makes a network of the engine. Then it has to begin again.
+    given_up: list[str] = []
+    page.on(
+        "requestfailed",
+        lambda request: (
+            given_up.append(request.url) if "ERR_NETWORK_CHANGED" in str(request.failure) else None
+        ),
+    )
+
+    def is_there(deadline: float) -> bool:
+        """Whether all of the page has come."""
+        try:
+            page.goto(f"{lab.url}/lab?token={TOKEN}&reset")
+        except Error:
+            if given_up:
+                return False
+            raise
         # The launcher takes the focus when it comes, from whatever was typed into before.
-        page.wait_for_selector(".jp-LauncherCard", timeout=60_000)
+        while page.locator("#jupyterlab-splash").count() or not page.locator(CARD).count():
+            assert time.monotonic() < deadline, "JupyterLab did not come"
+            if given_up:
+                return False
+            page.wait_for_timeout(100)
+        return not given_up
+
+    def open_page() -> Page:
+        deadline = time.monotonic() + 120
+        while not is_there(deadline):
+            given_up.clear()
+            console_errors.clear()
         return page
 
     return open_page

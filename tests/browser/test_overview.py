@@ -150,6 +150,12 @@ def test_what_a_project_is_used_for(
     axe(".jp-CognitionOverview")
     change_theme(page, "JupyterLab Light")
 
+    # It goes to the trash and comes back.
+    lab.call("DELETE", f"/api/projects/{project_id}")
+    expect(overview.get_by_text("In the trash")).to_be_visible()
+    overview.get_by_role("button", name="Restore").click()
+    expect(overview.get_by_text("No live session")).to_be_visible()
+
 
 def test_the_journal_of_a_session_reads_as_a_conversation(
     open_lab: Callable[[], Page], lab: Server, axe: Callable[..., None], screenshots: Path
@@ -161,7 +167,7 @@ def test_the_journal_of_a_session_reads_as_a_conversation(
     open_view(page, "overview", project_id=project_id)
     page.get_by_role("button", name="Journal of the session of").press("Enter")
     journal = page.get_by_role("tabpanel", name=f"Journal of {project_id}")
-    expect(journal.get_by_text("written")).to_be_visible()
+    expect(journal.get_by_text("written", exact=True)).to_be_visible()
     expect(journal.locator("pre", has_text="counting\none\ntwo")).to_be_visible()
     expect(journal.get_by_role("cell", name="a cell")).to_be_visible()
     expect(journal.get_by_text("ZeroDivisionError").first).to_be_visible()
@@ -176,7 +182,7 @@ def test_the_journal_of_a_session_reads_as_a_conversation(
     workspace = f"{lab.url}/lab/api/workspaces/default"
     wait_until(lambda: "cognition-journal" in lab.http.get(workspace, timeout=10).text)
     page.goto(f"{lab.url}/lab")
-    expect(journal.get_by_text("written")).to_be_visible(timeout=60_000)
+    expect(journal.get_by_text("written", exact=True)).to_be_visible(timeout=60_000)
     expect(page.get_by_role("tab", name=f"Overview of {project_id}")).to_be_visible()
 
 
