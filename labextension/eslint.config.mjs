@@ -26,12 +26,15 @@ export default defineConfig(
         'warn',
         {
           ignoreImports: [
+            '../binding/*',
             '../commands/*',
             '../failure',
             '../model/*',
             '../panel/panel',
             '../progress',
+            '../sessions/actions',
             '../sessions/model',
+            '../sessions/section',
             '../trust/command',
             '../trust/model',
             '../trust/views'

@@ -7,6 +7,7 @@ import type { ProjectsModel } from './model/projects';
 import type { PanelSettings } from './model/settings';
 import type { ServerEvents } from './server/events';
 import type { SessionsModel } from './sessions/model';
+import type { TrustModel } from './trust/model';
 
 /** What the plugins of this extension share. */
 export interface IProjects {
@@ -26,6 +27,12 @@ export const IProjects = new Token<IProjects>(
 export const ISessions = new Token<SessionsModel>(
   'cognition-jupyter:ISessions',
   'The sessions of all projects, kept up to date.'
+);
+
+/** Provided by the plugin `cognition-jupyter:trust`. */
+export const ITrust = new Token<TrustModel>(
+  'cognition-jupyter:ITrust',
+  'Which projects files are in, and whether those are trusted.'
 );
 
 /** The panel in the left sidebar, for plugins that have a section in it. */

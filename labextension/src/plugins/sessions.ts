@@ -3,8 +3,12 @@ import type {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 
+import { sessionActions } from '../sessions/actions';
 import { SessionsModel } from '../sessions/model';
-import { IProjects, ISessions } from '../tokens';
+import { SessionsSection } from '../sessions/section';
+import { IProjects, IProjectsPanel, ISessions } from '../tokens';
+
+const SECTION_RANK = 200;
 
 /** Knows the sessions of all projects. */
 export const sessionsModelPlugin: JupyterFrontEndPlugin<SessionsModel> = {
@@ -17,5 +21,28 @@ export const sessionsModelPlugin: JupyterFrontEndPlugin<SessionsModel> = {
     const model = new SessionsModel(projects.settings, projects.events);
     void model.refresh();
     return model;
+  }
+};
+
+/** The section of the sidebar panel that shows them. */
+export const sessionsPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'cognition-jupyter:sessions',
+  description: 'Lists the sessions of all projects in the sidebar panel.',
+  autoStart: true,
+  requires: [IProjects, ISessions, IProjectsPanel],
+  activate: (
+    app: JupyterFrontEnd,
+    projects: IProjects,
+    sessions: SessionsModel,
+    panel: IProjectsPanel
+  ) => {
+    const section = new SessionsSection({
+      sessions,
+      kernels: app.serviceManager.kernels,
+      settings: projects.settings,
+      actions: sessionActions(app, projects, sessions),
+      trans: projects.trans
+    });
+    panel.addSection(section, SECTION_RANK);
   }
 };

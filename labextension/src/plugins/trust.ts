@@ -10,17 +10,18 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 
 import { CommandIDs } from '../commands/ids';
 import type { SessionsModel } from '../sessions/model';
-import { IProjects, ISessions } from '../tokens';
+import { IProjects, ISessions, ITrust } from '../tokens';
 import { addTrustCommand } from '../trust/command';
 import { RenderGuard } from '../trust/guard';
 import { TrustModel, mayRun } from '../trust/model';
 import { TrustedViews } from '../trust/views';
 
 /** Lets outputs run scripts only in projects that the user trusts. */
-export const trustPlugin: JupyterFrontEndPlugin<void> = {
+export const trustPlugin: JupyterFrontEndPlugin<TrustModel> = {
   id: 'cognition-jupyter:trust',
   description: 'Lets outputs run scripts only in projects that the user trusts.',
   autoStart: true,
+  provides: ITrust,
   requires: [IProjects, ISessions, IRenderMimeRegistry],
   optional: [INotebookTracker, IConsoleTracker, IHTMLViewerTracker, ICommandPalette],
   activate: (
@@ -32,7 +33,7 @@ export const trustPlugin: JupyterFrontEndPlugin<void> = {
     consoles: IConsoleTracker | null,
     pages: IHTMLViewerTracker | null,
     palette: ICommandPalette | null
-  ) => {
+  ): TrustModel => {
     const { events, settings, trans } = projects;
     const model = new TrustModel(settings, events);
     const guard = new RenderGuard(
@@ -66,5 +67,6 @@ export const trustPlugin: JupyterFrontEndPlugin<void> = {
     pages?.widgetAdded.connect((_, viewer) => {
       views.addPage(viewer);
     });
+    return model;
   }
 };

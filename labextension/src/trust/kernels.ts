@@ -5,7 +5,7 @@ import type { Trust, TrustModel } from './model';
 import { worst } from './model';
 
 /** The kernelspec of projects' kernels. */
-const KERNEL = 'cognition';
+export const KERNEL = 'cognition';
 
 /**
  * What holds for what the kernels of one view have said.

@@ -60,6 +60,27 @@ export class TrustModel {
     return this._lookUp(path).project;
   }
 
+  /** Wait until it is known what project `path` is in, but not for longer than `patience` ms. */
+  async whenKnown(path: string, patience = 5000): Promise<void> {
+    if (this.projectOf(path) !== undefined) {
+      return;
+    }
+    await new Promise<void>(resolve => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this._changed.disconnect(look);
+        resolve();
+      };
+      const look = (): void => {
+        if (this.projectOf(path) !== undefined) {
+          end();
+        }
+      };
+      const timer = setTimeout(end, patience);
+      this._changed.connect(look);
+    });
+  }
+
   /** Ask the server again about a project. */
   async refresh(projectId: string, pause = FIRST_PAUSE): Promise<void> {
     const request = ++this._lastRequest;

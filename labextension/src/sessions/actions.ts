@@ -1,0 +1,69 @@
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Dialog, showDialog } from '@jupyterlab/apputils';
+
+import { describe, showFailure } from '../failure';
+import type { ISession } from '../server/sessions';
+import { stopSession } from '../server/sessions';
+import type { IProjects } from '../tokens';
+import type { SessionsModel } from './model';
+import type { ISessionActions } from './row';
+
+/** What can be done with sessions, with the user told when it fails. */
+export function sessionActions(
+  { commands, serviceManager }: JupyterFrontEnd,
+  { settings, trans }: IProjects,
+  sessions: SessionsModel
+): ISessionActions {
+  const attempt = async (title: string, work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      showFailure(title, describe(error, trans), trans);
+    }
+  };
+  return {
+    connect: ({ contentsPath, id, projectId }) =>
+      void attempt(trans.__('The console could not be opened'), () =>
+        commands.execute('console:create', {
+          activate: true,
+          basePath: contentsPath ?? '',
+          name: projectId,
+          kernelPreference: { id, shutdownOnDispose: false }
+        })
+      ),
+    interrupt: ({ id }) =>
+      void attempt(trans.__('The kernel could not be interrupted'), async () => {
+        const model = await serviceManager.kernels.findById(id);
+        if (!model) {
+          throw new Error(trans.__('This server has no such kernel.'));
+        }
+        const kernel = serviceManager.kernels.connectTo({ model });
+        try {
+          await kernel.interrupt();
+        } finally {
+          kernel.dispose();
+        }
+      }),
+    stop: session =>
+      void attempt(trans.__('The session could not be stopped'), async () => {
+        if (await confirmed(session)) {
+          await stopSession(settings, session);
+          await sessions.refresh();
+        }
+      })
+  };
+
+  async function confirmed({ projectId }: ISession): Promise<boolean> {
+    const { button } = await showDialog({
+      title: trans.__('Stop the session of %1?', projectId),
+      body: trans.__(
+        'Its variables are gone then. Files stay, and memory is saved.'
+      ),
+      buttons: [
+        Dialog.cancelButton(),
+        Dialog.warnButton({ label: trans.__('Stop Session') })
+      ]
+    });
+    return button.accept;
+  }
+}
