@@ -4,7 +4,8 @@ import { consoleIcon, closeIcon, stopIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { reasonInWords } from '../conversation/notice';
-import { durationInWords, sizeInWords, timeInWords } from '../overview/words';
+import { sizeInWords } from '../model/words';
+import { durationInWords, timeInWords } from '../overview/words';
 import type { ISession } from '../server/sessions';
 import type { IShownUsage } from './usage';
 import { networkInWords, runtimeInWords } from './words';
