@@ -76,6 +76,7 @@ def test_a_notebook_from_elsewhere_runs_in_its_project(
     told = toast.filter(has_text="needed more memory than it may have")
     expect(told).to_be_visible(timeout=60_000)
     expect(told).to_contain_text("their.ipynb")
+    page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()  # Lab's, without a reason
     page.screenshot(path=screenshots / "out-of-memory.png")
 
     # Outside of projects Lab does as it does; the status bar has nothing to say.
