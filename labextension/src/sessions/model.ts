@@ -4,6 +4,7 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import type { IServerEvent, ServerEvents } from '../server/events';
+import { NotEnabledError } from '../server/request';
 import type { ISession } from '../server/sessions';
 import { listSessions } from '../server/sessions';
 
@@ -60,7 +61,7 @@ export class SessionsModel {
     this._sessions = sessions;
     this._error = error;
     this._stateChanged.emit();
-    if (error !== null) {
+    if (error !== null && !(error instanceof NotEnabledError)) {
       setTimeout(() => {
         if (request === this._lastRequest) {
           void this.refresh(Math.min(2 * pause, LONGEST_PAUSE));

@@ -6,6 +6,7 @@ import { Poll } from '@lumino/polling';
 import * as React from 'react';
 
 import { describe } from '../failure';
+import { NotEnabledError } from '../server/request';
 import type { SessionsModel } from './model';
 import type { ISessionActions } from './row';
 import { EndedSession, LiveSession } from './row';
@@ -52,7 +53,8 @@ export class SessionsSection extends ReactWidget {
     const ended = (sessions.sessions ?? []).filter(one => one.endedAt !== null);
     return (
       <>
-        {error !== null && (
+        {/* The list of projects says what to do where there is no server part. */}
+        {error !== null && !(error instanceof NotEnabledError) && (
           <p role="alert" className="jp-CognitionProjects-error">
             {describe(error, trans)}
           </p>
