@@ -288,5 +288,7 @@ def test_without_the_server_part_the_panel_says_what_to_do(
     expect(page.get_by_text("jupyter server extension enable cognition_jupyter")).to_be_visible()
     page.screenshot(path=screenshots / "disabled.png")
     page.get_by_role("button", name="New Project").first.click()
-    expect(said(page, "is not enabled")).to_be_visible()
+    # The panel says so as well.
+    toast = page.locator(".Toastify__toast").filter(has_text="is not enabled")
+    expect(toast).to_be_visible()
     may_log("404 (Not Found)")
