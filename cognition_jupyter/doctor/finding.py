@@ -12,7 +12,7 @@ Status = Literal["ok", "fault", "unknown"]
 class Finding:
     """One thing that was looked at. `code` names a fault for programs, `cure` is for people.
 
-    `unknown`: it could not be looked at, for a reason that has a finding of its own.
+    `unknown`: it could not be looked at; the reason may have a finding of its own.
     """
 
     check: str

@@ -27,8 +27,8 @@ class ScopeAuthorizer(Authorizer):
     owner_level = Enum(
         _LEVELS,
         default_value="admin",
-        help="What the user whose server this is may do in the browser, whatever the scopes of "
-        "that login are. Tokens that the user makes have their scopes, and not this.",
+        help="What the user whose server this is may do: in the browser, whatever the scopes of "
+        "that login are; with a token at most, within its scopes.",
     ).tag(config=True)
 
     async def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
@@ -50,16 +50,14 @@ class ScopeAuthorizer(Authorizer):
         if not isinstance(model, dict):
             return Level.NONE
         owner = os.environ.get("JUPYTERHUB_USER", "")
-        if (
-            model.get("session_id")  # of a login in the browser; tokens have none
-            and model.get("kind") == "user"
-            and owner
-            and model.get("name") == owner
-        ):
-            return Level[str(self.owner_level).upper()]
+        most = Level.ADMIN
+        if owner and model.get("kind") == "user" and model.get("name") == owner:
+            most = Level[str(self.owner_level).upper()]
+            if model.get("session_id"):  # of a login in the browser; tokens have none
+                return most
         server = f"{owner}/{os.environ.get('JUPYTERHUB_SERVER_NAME', '')}"
         hub_auth: Any = getattr(self.identity_provider, "hub_auth", None)
         for level in sorted(Level, reverse=True):
             if level and hub_auth.check_scopes({f"{level.scope}!server={server}"}, model):
-                return level
+                return min(level, most)
         return Level.NONE

@@ -11,31 +11,30 @@ from typing import Any
 
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
-from tornado.routing import Router
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 
 from .authorizer import ScopeAuthorizer
 
 
 def guard(application: web.Application, authorizer: ScopeAuthorizer) -> None:
-    """Guard all handlers of Jupyter's kind that the application has by now, but ours.
+    """Guard all handlers of Jupyter's kind but ours, also those that are added later.
 
     The others have no user, and are open to everybody with or without an authorizer.
     """
+    delegate = application.get_handler_delegate
     made: dict[type[Any], type[Any]] = {}
-    _guard_rules(application.default_router, authorizer, made)
-    default = application.settings.get("default_handler_class")
-    if inspect.isclass(default) and issubclass(default, JupyterHandler):
-        application.settings["default_handler_class"] = _guarded(default, authorizer)
 
+    def guarded_delegate(
+        request: HTTPServerRequest, kind: type[Any], *args: Any, **kwargs: Any
+    ) -> HTTPMessageDelegate:
+        if _to_be_guarded(kind):
+            if kind not in made:
+                made[kind] = _guarded(kind, authorizer)
+            kind = made[kind]
+        return delegate(request, kind, *args, **kwargs)
 
-def _guard_rules(router: Router, authorizer: ScopeAuthorizer, made: dict[Any, Any]) -> None:
-    for rule in getattr(router, "rules", ()):
-        if isinstance(rule.target, Router):
-            _guard_rules(rule.target, authorizer, made)
-        elif inspect.isclass(rule.target) and _to_be_guarded(rule.target):
-            if rule.target not in made:
-                made[rule.target] = _guarded(rule.target, authorizer)
-            rule.target = made[rule.target]
+    # Every request comes through here, whatever rule its handler was found by.
+    application.get_handler_delegate = guarded_delegate  # type: ignore[method-assign,assignment]
 
 
 def _to_be_guarded(kind: type[Any]) -> bool:

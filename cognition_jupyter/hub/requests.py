@@ -11,9 +11,13 @@ from typing import Any
 
 from tornado.web import HTTPError
 
+from ..isolated.contents import ProjectContentsManager
 from ..projects.naming import is_project_id
 from ..sessions.project_sessions import KERNEL_NAME
 from .levels import Level
+
+# Of nbconvert.
+_PLAIN_FORMATS = ("html", "markdown", "notebook", "python", "slides")
 
 #: The level of a request that a handler serves.
 Rule = Level | Callable[[Any], Level | Awaitable[Level]]
@@ -43,6 +47,13 @@ def moved_file(handler: Any) -> Level:
     """From a project to a project."""
     both = (handler.path_kwargs["path"], _body(handler).get("path"))
     return Level.WRITE if all(_in_project(handler, p, True) for p in both) else Level.ADMIN
+
+
+def exported_file(handler: Any) -> Level:
+    """In a form that is made without other programs, and by no module that the notebook names."""
+    plain = handler.path_kwargs["format"] in _PLAIN_FORMATS
+    inside = _in_project(handler, handler.path_kwargs["path"], True)
+    return Level.EXECUTE if plain and inside else Level.ADMIN
 
 
 def kernel(level: Level) -> Rule:
@@ -91,6 +102,9 @@ def deletion(handler: Any) -> Level:
 
 
 def _in_project(handler: Any, path: object, inside: bool) -> bool:
+    # Other contents managers follow links that code in a container can make.
+    if not isinstance(handler.contents_manager, ProjectContentsManager):
+        return False
     if not isinstance(path, str):
         return False
     parts = [part for part in path.split("/") if part]

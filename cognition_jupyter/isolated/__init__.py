@@ -11,8 +11,8 @@ What it closes, on the server:
   a link at any moment. The contents API, its checkpoints and `/files/` never follow one out of the
   project: they look where a descriptor they hold really leads, before they read or change anything.
   Of a root of projects they show nothing but each project's workspace.
-- Other kernels, terminals, language servers, exports that run a program of the host (PDF), and
-  JupyterLab's installation of packages.
+- Other kernels, terminals, language servers, exports that run a program of the host (PDF) or code
+  that a notebook names (script), and JupyterLab's installation of packages.
 
 What stays open:
 
@@ -46,9 +46,10 @@ def configure(c: Config | Any) -> None:
     c.KernelSpecManager.allowed_kernelspecs = {"cognition"}
     c.KernelSpecManager.ensure_native_kernel = False
     c.MultiKernelManager.default_kernel_name = "cognition"
-    # These run programs of the server (LaTeX, a browser) on what a notebook says.
-    for exporter in (c.LatexExporter, c.PDFExporter, c.WebPDFExporter, c.QtExporter):
-        exporter.enabled = False
+    # These run programs of the server (LaTeX, a browser) on what a notebook says; the last imports
+    # any module that a notebook names.
+    for name in ("Latex", "PDF", "WebPDF", "Qt", "Script"):
+        c[f"{name}Exporter"].enabled = False
     c.LabApp.extension_manager = "readonly"
     # Language servers run on the server and obey configuration files in the folder.
     c.LanguageServerManager.autodetect = False

@@ -180,3 +180,13 @@ def test_times_that_changed_and_nothing_else(patient: Patient) -> None:
 def late(patient: Patient, *arguments: str) -> dict[str, list[dict[str, object]]] | None:
     found = patient.examine(*arguments)
     return found if "snapshot_old" in faults(found) else None
+
+
+def test_what_can_t_be_looked_at_is_not_called_well(patient: Patient) -> None:
+    project_id = patient.project({"plan.md": "first"}, release=False)
+    place = patient.hot(project_id).ram.parent
+    place.rename(patient.ram / "aside")
+    place.touch()
+    found = patient.examine()  # its exit status is 1 for that
+    assert found["snapshots"][0]["status"] == "unknown" and faults(found) == {}
+    assert "Not a directory" in found["snapshots"][0]["message"]

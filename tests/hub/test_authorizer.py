@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from jupyter_server.auth import User
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from jupyterhub.singleuser.extension import JupyterHubIdentityProvider, JupyterHubUser
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornado.web import Application
 
 from cognition_jupyter.hub import Level
 from cognition_jupyter.hub.authorizer import ScopeAuthorizer
+from cognition_jupyter.hub.guard import guard
+from cognition_jupyter.hub.requests import file_of_project
 
 
 @pytest.fixture
@@ -60,6 +67,14 @@ def test_the_owner_in_a_browser(authorizer: ScopeAuthorizer) -> None:
         assert authorizer.level_of(login) == Level[level.upper()]
 
 
+def test_no_token_of_the_owner_goes_beyond_what_the_owner_may(authorizer: ScopeAuthorizer) -> None:
+    authorizer.owner_level = "read"
+    assert authorizer.level_of(user("custom:cognition:admin!user=alice")) == Level.READ
+    assert authorizer.level_of(user("access:servers!user=alice")) == Level.NONE
+    service = user("custom:cognition:admin", name="service", kind="service")
+    assert authorizer.level_of(service) == Level.ADMIN
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -84,3 +99,23 @@ def test_nobody_owns_a_server_without_a_name(
 def test_without_a_hub_nobody_may_do_anything(authorizer: ScopeAuthorizer) -> None:
     assert authorizer.level_of(None) == Level.NONE
     assert authorizer.level_of(User("alice")) == Level.NONE
+
+
+def test_handlers_that_are_added_later_are_guarded(authorizer: ScopeAuthorizer) -> None:
+    application = Application([("/early", JupyterHandler)], default_handler_class=JupyterHandler)
+    guard(application, authorizer)
+    host = HTTPHeaders({"Host": "localhost"})
+    application.add_handlers(".*", [("/late", JupyterHandler)])
+    for path in ("/early", "/late", "/nowhere"):
+        line = RequestStartLine("GET", path, "HTTP/1.1")
+        found: Any = application.find_handler(HTTPServerRequest(start_line=line, headers=host))
+        assert found.handler_class.guarded is JupyterHandler, path
+
+
+def test_a_contents_manager_that_follows_links_needs_admin() -> None:
+    path = {"path": "workspaces/mine-00000000/repo/link/secret"}
+    asked = SimpleNamespace(
+        path_kwargs=path, path_args=[], contents_manager=AsyncLargeFileManager()
+    )
+    rule: Any = file_of_project(Level.READ)
+    assert rule(asked) == Level.ADMIN

@@ -86,6 +86,10 @@ JUPYTERS: list[tuple[str, str, str]] = [
     ("GET", f"/view/{IN}/a", READ),
     ("GET", f"/nbconvert/html/{IN}/a", EXECUTE),
     ("GET", "/nbconvert/html/a", ADMIN),
+    # Made by programs of the server that read its files, or by what the notebook names.
+    ("GET", f"/nbconvert/pdf/{IN}/a", ADMIN),
+    ("GET", f"/nbconvert/latex/{IN}/a", ADMIN),
+    ("GET", f"/nbconvert/script/{IN}/a", ADMIN),
     ("POST", "/nbconvert/html", ADMIN),
     ("GET", "/api/kernels", READ),
     ("GET", f"/api/kernels/{KERNEL}", READ),
@@ -101,6 +105,8 @@ JUPYTERS: list[tuple[str, str, str]] = [
     ("PATCH", "/api/config/notebook", ADMIN),
     ("GET", "/api/resolvePath", ADMIN),
     ("GET", "/metrics", ADMIN),
+    ("OPTIONS", "/api/contents", NONE),
+    ("OPTIONS", "/lab/api/extensions", ADMIN),  # such handlers may do anything then
     ("POST", "/api/shutdown", ADMIN),
 ]
 # Requests whose body decides.

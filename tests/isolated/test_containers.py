@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .world import World, save
+import json
+
+from .world import World, notebook, save
 
 
 def test_there_are_no_terminals(world: World) -> None:
@@ -34,9 +36,20 @@ def test_ours_can_be_started(world: World) -> None:
 
 def test_no_program_of_the_host_is_run_on_a_notebook(world: World) -> None:
     save(world, "book.ipynb", "text")
-    for name in ("latex", "pdf", "webpdf", "qtpdf", "qtpng"):
+    for name in ("latex", "pdf", "webpdf", "qtpdf", "qtpng", "script"):
         answer = world.server.request("GET", f"/nbconvert/{name}/{world.path('book.ipynb')}")
         assert answer.status_code >= 400
         assert f'Exporter "{name}" disabled' in world.server.tail(), name
     assert "Extension Manager is 'readonly'" in world.server.log.read_text()
     assert world.server.call("GET", "/lsp/status")["specs"] == {}
+
+
+def test_no_module_that_a_notebook_names_is_imported(world: World) -> None:
+    (world.repo / "planted.py").write_text("raise SystemExit('planted')")
+    name = world.path("planted.Exporter").replace("/", ".")
+    book = notebook("text") | {"metadata": {"language_info": {"nbconvert_exporter": name}}}
+    (world.repo / "book.ipynb").write_text(json.dumps(book))
+    answer = world.server.request("GET", f"/nbconvert/script/{world.path('book.ipynb')}")
+    assert answer.status_code >= 400
+    assert f"Error importing {name}" not in world.server.tail()
+    assert world.server.call("GET", "/api/kernels") == []  # it has not ended
