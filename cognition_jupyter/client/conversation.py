@@ -124,7 +124,12 @@ class Conversation:
     async def __anext__(self) -> Event:
         """The next event. Raises ClientError when the connection can't be made again."""
         while not self._over:
-            event = await self._next()
+            try:
+                event = await self._next()
+            except ClientError:
+                if self._over:  # left meanwhile
+                    break
+                raise
             if event is None:
                 continue
             if event.seq is not None:
@@ -158,7 +163,7 @@ class Conversation:
     async def _connect_again(self) -> None:
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + self._reconnect_seconds, FIRST_PAUSE
-        while loop.time() + pause <= deadline:
+        while loop.time() + pause <= deadline and not self._over:
             try:
                 return await self._connect()
             except ClientError as error:
@@ -190,6 +195,9 @@ class Conversation:
             if first.seq is not None:
                 await socket.close()
                 raise ClientError("The session ends whenever it begins.", "session_ended")
+        if self._over:  # left meanwhile; a socket would keep the session alive
+            await socket.close()
+            raise ClientError("The connection was lost.", "connection_lost")
         if first.seq is None:
             self._past_until = int(first["last_seq"])
             if "since" not in self._wishes:

@@ -180,3 +180,18 @@ async def test_a_server_that_does_not_come_back(small: Server, cable: Cable) -> 
             while True:
                 await anext(conversation)
         assert lost.value.code == "connection_lost"
+
+
+async def test_who_leaves_while_the_connection_is_lost_does_not_come_back(
+    small: Server, cable: Cable
+) -> None:
+    async with cable, Client(cable.url, TOKEN) as client:
+        async with client.converse(user_prefix=unique("leaves")) as conversation:
+            target, cable.target = cable.target, "http://127.0.0.1:9"
+            cable.cut()
+            reading = asyncio.ensure_future(anext(conversation, None))
+            while (await asyncio.wait([reading], timeout=0.3))[0]:  # what came before the cut
+                reading = asyncio.ensure_future(anext(conversation, None))
+        cable.target = target
+        assert await reading is None
+        assert cable.connections == 1

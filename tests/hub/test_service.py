@@ -83,6 +83,11 @@ async def test_the_service_looks_after_everybody_s_projects(
         # Once is enough.
         again = hub.run_service().stderr
         assert "pinned now" not in again and "has until" not in again
+        # What can't be done with one project keeps it from no other.
+        other = await his.create_project("kept", tags=["keep"])
+        await his.create_project("course", tags=["course"], cleanup_after_days=3)
+        told = hub.run_service("--extend-days=1000000").stderr
+        assert "400 invalid" in told and f"bob: {other.project_id} is pinned now" in told
 
 
 async def test_the_service_can_do_no_more_than_it_has_to(hub: Hub, alice: User) -> None:

@@ -67,8 +67,14 @@ async def one_round(args: argparse.Namespace) -> None:
         try:
             async with Client(args.url.rstrip("/") + path, token, timeout=60) as client:
                 async for project in client.iterate_projects():
-                    if project.status in ("active", "idle"):
+                    if project.status not in ("active", "idle"):
+                        continue
+                    try:
                         await look_after(client, user, project, args)
+                    except ClientError as error:
+                        if error.status is None:
+                            raise
+                        log.warning("%s: %s: %s", user, project.project_id, error)
         except ClientError as error:  # stopped meanwhile, or without this extension
             log.warning("%s: %s", user, error)
 
