@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,7 @@ def html(mark: str) -> str:
     return f'<b>{mark} html</b><script>{script}</script><img src="data:," onerror="{image}">'
 
 
-def saved(bundle: dict[str, str], source: str = "", **metadata: Any) -> Any:
+def saved(bundle: dict[str, Any], source: str = "", **metadata: Any) -> Any:
     """A cell that looks as if it had been run."""
     output = nbformat.v4.new_output("display_data", data=bundle, metadata=metadata)
     return nbformat.v4.new_code_cell(source, outputs=[output], execution_count=1)
@@ -43,6 +44,17 @@ def svg(mark: str) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">'
         f"<script>{SCRIPT.format(mark)}</script></svg>"
     )
+
+
+#: A plot whose window for its source has a script.
+PLOT = {
+    "data": {"values": [{"a": 1}]},
+    "mark": "bar",
+    "encoding": {"x": {"field": "a", "type": "quantitative"}},
+    "usermeta": {"embedOptions": {"sourceHeader": "<script>opener.ran = ['plot']</script>"}},
+}
+#: HTML that is sanitised can still name a command of Lab.
+LINK = '<button data-commandlinker-command="apputils:change-theme">a link</button>'
 
 
 def live(kind: str, data: str) -> str:
@@ -56,6 +68,8 @@ SAVED = [
     saved({"text/html": html("isolated")}, isolated=True),
     saved({"application/javascript": SCRIPT.format("saved js"), "text/plain": "instead"}),
     saved({"image/svg+xml": svg("saved svg"), "text/plain": "instead"}),
+    saved({"application/vnd.vegalite.v5+json": PLOT, "text/plain": "instead of a plot"}),
+    saved({"text/html": LINK}),
 ]
 LIVE = [
     nbformat.v4.new_code_cell(live("text/html", html("live"))),
@@ -78,6 +92,7 @@ def foreign(lab: Server) -> str:
     (repo / "saved.ipynb").write_text(notebook(SAVED))
     (repo / "live.ipynb").write_text(notebook(LIVE))
     (repo / "page.html").write_text(f"<!DOCTYPE html><body>a page{html('page')}</body>")
+    (repo / "plot.vl.json").write_text(json.dumps(PLOT))
     archive = lab.request("GET", f"/api/projects/{project_id}/archive").content
     made = lab.call("POST", "/api/projects/import", 201, data=archive)
     assert made["trusted"] is False
@@ -119,6 +134,10 @@ def test_scripts_wait_for_the_user_s_trust(
     expect(banner).to_be_visible()
     expect(page.get_by_text("markdown html", exact=True)).to_be_visible()
     page.wait_for_function(READY, arg=f"{folder}/saved.ipynb", timeout=60_000)
+    expect(outputs.filter(has_text="instead of a plot")).to_be_visible()
+    page.get_by_role("button", name="a link").click()
+    page.wait_for_timeout(500)
+    expect(page.locator(".jp-Dialog")).to_have_count(0)
     page.screenshot(path=screenshots / "untrusted.png")
     axe(".jp-CognitionUntrusted")
     assert ran(page) == set()
@@ -149,6 +168,11 @@ def test_scripts_wait_for_the_user_s_trust(
     expect(said.filter(has_text="elsewhere")).to_be_visible(timeout=60_000)
     assert ran(page) == set()
 
+    # A viewer that takes its renderer from a factory.
+    page.evaluate(OPEN, f"{folder}/plot.vl.json")
+    expect(page.get_by_text("Not shown: the project is not trusted.")).to_be_visible(timeout=30_000)
+    expect(page.locator(".vega-embed")).to_have_count(0)
+
     page.evaluate(OPEN, f"{folder}/page.html")
     expect(page.frame_locator("iframe.jp-zoom-target").get_by_text("a page")).to_be_visible(
         timeout=30_000
@@ -168,6 +192,7 @@ def test_scripts_wait_for_the_user_s_trust(
     dialog.get_by_role("button", name="Trust Project").click()
     wait_for_marks(page, {"saved", "saved js", "live", "live js", "console", "elsewhere"})
     expect(page.get_by_text("is not trusted")).to_have_count(0)
+    expect(page.locator(".jp-MimeDocument .vega-embed")).to_have_count(1)
     assert lab.call("GET", f"/api/projects/{foreign}")["trusted"] is True
 
     # And after the page is loaded again, from what was saved.

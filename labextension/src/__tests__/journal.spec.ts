@@ -167,6 +167,11 @@ describe('JournalModel', () => {
     socket.happens('project', { action: 'trusted', project_id: OF.projectId });
     await settled();
     expect(model.isTrusted).toBe(true);
+    // The answer to the first is out of date when it comes.
+    socket.happens('project', { action: 'trusted', project_id: OF.projectId });
+    socket.happens('project', { action: 'distrusted', project_id: OF.projectId });
+    await settled();
+    expect(model.isTrusted).toBe(false);
     model.dispose();
   });
 });

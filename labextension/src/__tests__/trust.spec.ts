@@ -1,6 +1,7 @@
 import { expect, describe, it, afterEach } from '@jest/globals';
 
 import { ServerEvents } from '../server/events';
+import { harmless } from '../trust/guard';
 import { TrustModel, mayRun, worst } from '../trust/model';
 import { Socket, connection, json } from './support';
 
@@ -63,6 +64,23 @@ describe('TrustModel', () => {
     expect(await known(model, inner)).toBe('untrusted');
     expect(await known(model, `RTC:${FOLDER[MINE]}/a.ipynb`)).toBe('trusted');
     expect(model.ofPath(`/${FOLDER[MINE]}`)).toBe('trusted');
+    expect(model.ofPath(`./work//${THEIRS}/./repo/a.ipynb`)).toBe('untrusted');
+  });
+
+  it('does not trust what is open of a project because it was deleted', async () => {
+    const answers = [
+      json({ project_id: THEIRS, contents_path: FOLDER[THEIRS], trusted: false })
+    ];
+    const settings = connection(
+      () => answers.pop() ?? json({ message: 'None.', error: 'project_not_found' }, 404)
+    );
+    const model = new TrustModel(settings, new ServerEvents(settings));
+    expect(await known(model, FOLDER[THEIRS])).toBe('untrusted');
+    await model.refresh(THEIRS);
+    expect(model.ofPath(FOLDER[THEIRS])).toBe('untrusted');
+    expect(model.ofProject(THEIRS)).toBe('untrusted');
+    await model.refresh(MINE);
+    expect(mayRun(model.ofProject(MINE))).toBe(false);
   });
 
   it('leaves copies elsewhere and folders of no project to Jupyter', async () => {
@@ -112,5 +130,27 @@ describe('TrustModel', () => {
     expect(worst('none', 'trusted')).toBe('trusted');
     expect(worst('trusted', 'unknown')).toBe('unknown');
     expect(worst('untrusted', 'unknown')).toBe('untrusted');
+  });
+});
+
+describe('harmless', () => {
+  it('leaves only what runs nothing, also of what calls itself safe', () => {
+    const bundle = {
+      'text/html': '<b>1</b>',
+      'text/plain': '1',
+      'image/png': '',
+      'image/svg+xml': '<svg/>',
+      'application/javascript': '1',
+      'application/vnd.jupyter.stderr': '1',
+      'application/vnd.vegalite.v5+json': {},
+      'application/geo+json': {},
+      'x-text/html': ''
+    };
+    expect(Object.keys(harmless(bundle))).toEqual([
+      'text/html',
+      'text/plain',
+      'image/png',
+      'application/vnd.jupyter.stderr'
+    ]);
   });
 });

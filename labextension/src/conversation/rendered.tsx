@@ -5,6 +5,7 @@ import { Widget } from '@lumino/widgets';
 import * as React from 'react';
 
 import type { JSONRecord } from '../server/check';
+import { holdCommands } from '../trust/guard';
 import { fenced } from './text';
 
 /** What `Rendered` shows, and how. */
@@ -78,6 +79,7 @@ class MimeRenderer {
     node: HTMLElement
   ) {
     Widget.attach(_renderer, node);
+    holdCommands(node, () => this._isTrusted);
   }
 
   dispose(): void {
@@ -96,6 +98,7 @@ class MimeRenderer {
     while (this._next && !this._renderer.isDisposed) {
       const { data, metadata, trusted } = this._next;
       this._next = null;
+      this._isTrusted = trusted;
       const model = new MimeModel({
         // They came as JSON.
         data: data as ReadonlyPartialJSONObject,
@@ -114,6 +117,7 @@ class MimeRenderer {
   }
 
   private _next: IMimeContent | null = null;
+  private _isTrusted = false;
   private _isBusy = false;
 }
 

@@ -1,5 +1,6 @@
 import * as React from 'react';
 
+import { harmless } from '../trust/guard';
 import type { IArtifact, IToolEntry } from './entries';
 import { Code, Rendered } from './rendered';
 import { firstLine, overwritten } from './text';
@@ -104,7 +105,9 @@ function Artifact({
     return null; // its traceback came on stderr
   }
   const bundle = data as Parameters<typeof rendermime.preferredMimeType>[0];
-  const mimeType = rendermime.preferredMimeType(bundle, trusted ? 'any' : 'ensure');
+  const mimeType = trusted
+    ? rendermime.preferredMimeType(bundle, 'any')
+    : rendermime.preferredMimeType(harmless(bundle), 'ensure');
   if (mimeType === undefined) {
     return (
       <p className="jp-CognitionConversation-note">

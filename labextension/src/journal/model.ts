@@ -149,9 +149,13 @@ export class JournalModel implements VDomRenderer.IModel {
   }
 
   private async _askTrust(): Promise<void> {
-    const details = await getDetails(this._settings, this.of.projectId);
-    this._isTrusted = details.trusted;
-    this._changed();
+    const request = ++this._lastRequest;
+    const { trusted } = await getDetails(this._settings, this.of.projectId);
+    // Answers can overtake each other, and news.
+    if (request === this._lastRequest) {
+      this._isTrusted = trusted;
+      this._changed();
+    }
   }
 
   private _refreshTrust(): void {
@@ -170,6 +174,7 @@ export class JournalModel implements VDomRenderer.IModel {
     if (noun === 'session' && data.session_id === this.of.sessionId) {
       this._onNews();
     } else if (noun === 'project' && action === 'distrusted') {
+      this._lastRequest += 1;
       this._isTrusted = false;
       this._changed();
     } else if (noun === 'project' && action === 'trusted') {
@@ -202,6 +207,7 @@ export class JournalModel implements VDomRenderer.IModel {
   private _wanted = 0;
   private _error: Error | null = null;
   private _isTrusted = false;
+  private _lastRequest = 0;
   private _isBeginningGone = false;
   private _isReady = false;
   private _isDisposed = false;

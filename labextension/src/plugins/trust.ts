@@ -41,6 +41,9 @@ export const trustPlugin: JupyterFrontEndPlugin<TrustModel> = {
       trans.__('Not shown: the project is not trusted.')
     );
     guard.install(rendermime);
+    model.changed.connect(() => {
+      guard.update();
+    });
     const current = (): string | null => {
       const view = app.shell.currentWidget;
       for (const tracker of [notebooks, pages]) {

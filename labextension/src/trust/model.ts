@@ -1,3 +1,4 @@
+import { PathExt } from '@jupyterlab/coreutils';
 import type { ServerConnection } from '@jupyterlab/services';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
@@ -46,11 +47,11 @@ export class TrustModel {
     return this._lookUp(path).trust;
   }
 
-  /** What holds for a project's content. The first call asks. */
+  /** What holds for a project's content, also if there is none of that id. The first call asks. */
   ofProject(projectId: string): Trust {
     const project = this._ask(projectId);
     if (!project) {
-      return project === null ? 'none' : 'unknown';
+      return 'unknown';
     }
     return project.trusted ? 'trusted' : 'untrusted';
   }
@@ -98,7 +99,8 @@ export class TrustModel {
       return;
     }
     if (this._requests.get(projectId) === request) {
-      this._projects.set(projectId, project);
+      // What was shown of a project is not trusted because the project is gone.
+      this._projects.set(projectId, project ?? this._projects.get(projectId) ?? null);
       this._changed.emit();
     }
   }
@@ -111,7 +113,9 @@ export class TrustModel {
     project: IProject | null | undefined;
   } {
     // With a drive's name in front where there are several.
-    const parts = path.replace(/^[^/:]*:/, '').split('/').filter(Boolean);
+    const parts = PathExt.normalize(path.replace(/^[^/:]*:/, ''))
+      .split('/')
+      .filter(Boolean);
     for (const [index, name] of parts.entries()) {
       if (!PROJECT_ID.test(name) || parts[index + 1] !== WORKSPACE) {
         continue;

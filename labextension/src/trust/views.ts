@@ -1,7 +1,7 @@
 import type { ISessionContext, MainAreaWidget } from '@jupyterlab/apputils';
 import type { ConsolePanel } from '@jupyterlab/console';
 import type { HTMLViewer } from '@jupyterlab/htmlviewer';
-import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { INotebookModel, NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
@@ -26,12 +26,12 @@ export class TrustedViews {
 
   /** Take care of a notebook. */
   addNotebook(panel: NotebookPanel): void {
-    const update = this._watch(
-      panel,
-      () => panel.context.path,
-      new NotebookKeeper(panel),
-      this._ofKernels(panel.sessionContext, panel.content.rendermime)
+    const path = (): string => panel.context.path;
+    const kernels = this._ofKernels(panel.sessionContext, panel.content.rendermime);
+    holdWidgets(panel.context.model, () =>
+      mayRun(worst(this._model.ofPath(path()), kernels.trust))
     );
+    const update = this._watch(panel, path, new NotebookKeeper(panel), kernels);
     panel.sessionContext.kernelChanged.connect(update);
     panel.context.pathChanged.connect(update);
   }
@@ -101,4 +101,21 @@ export class TrustedViews {
     update();
     return update;
   }
+}
+
+/**
+ * Widgets that were saved in a notebook bring code along as those that a kernel makes do, before
+ * any is shown: extensions find none, and do not write down that there are none.
+ */
+function holdWidgets(model: INotebookModel, isAllowed: () => boolean): void {
+  const isHeld = (key: string): boolean => key === 'widgets' && !isAllowed();
+  const getMetadata = model.getMetadata.bind(model);
+  model.getMetadata = (key: string): unknown =>
+    isHeld(key) ? undefined : getMetadata(key);
+  const setMetadata = model.setMetadata.bind(model);
+  model.setMetadata = (key, value) => {
+    if (!isHeld(key)) {
+      setMetadata(key, value);
+    }
+  };
 }
