@@ -12,7 +12,8 @@ What it closes, on the server:
   project: they look where a descriptor they hold really leads, before they read or change anything.
   Of a root of projects they show nothing but each project's workspace.
 - Other kernels, terminals, language servers, exports that run a program of the host (PDF) or code
-  that a notebook names (script), and JupyterLab's installation of packages.
+  that a notebook names (script), templates of exports beside the user's files, and JupyterLab's
+  installation of packages.
 
 What stays open:
 
@@ -46,10 +47,12 @@ def configure(c: Config | Any) -> None:
     c.KernelSpecManager.allowed_kernelspecs = {"cognition"}
     c.KernelSpecManager.ensure_native_kernel = False
     c.MultiKernelManager.default_kernel_name = "cognition"
-    # These run programs of the server (LaTeX, a browser) on what a notebook says; the last imports
-    # any module that a notebook names.
-    for name in ("Latex", "PDF", "WebPDF", "Qt", "Script"):
+    # These run programs of the server (LaTeX, a browser, pandoc) on what a notebook says; the last
+    # imports any module that a notebook names.
+    for name in ("Latex", "PDF", "WebPDF", "Qt", "RST", "ASCIIDoc", "Script"):
         c[f"{name}Exporter"].enabled = False
+    # Templates are programs, and would be looked for where the server was started.
+    c.TemplateExporter.extra_template_basedirs = []
     c.LabApp.extension_manager = "readonly"
     # Language servers run on the server and obey configuration files in the folder.
     c.LanguageServerManager.autodetect = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from .world import World, notebook, save
 
@@ -36,7 +37,7 @@ def test_ours_can_be_started(world: World) -> None:
 
 def test_no_program_of_the_host_is_run_on_a_notebook(world: World) -> None:
     save(world, "book.ipynb", "text")
-    for name in ("latex", "pdf", "webpdf", "qtpdf", "qtpng", "script"):
+    for name in ("latex", "pdf", "webpdf", "qtpdf", "qtpng", "rst", "asciidoc", "script"):
         answer = world.server.request("GET", f"/nbconvert/{name}/{world.path('book.ipynb')}")
         assert answer.status_code >= 400
         assert f'Exporter "{name}" disabled' in world.server.tail(), name
@@ -53,3 +54,16 @@ def test_no_module_that_a_notebook_names_is_imported(world: World) -> None:
     assert answer.status_code >= 400
     assert f"Error importing {name}" not in world.server.tail()
     assert world.server.call("GET", "/api/kernels") == []  # it has not ended
+
+
+def test_no_template_beside_the_server_is_used(world: World) -> None:
+    save(world, "book.ipynb", "text")
+    # Where the server was started, which can be where its user's files are, or a project's.
+    template = world.server.root_dir / "lab" / "index.html.j2"
+    template.parent.mkdir()
+    template.write_text("{{ cycler.__init__.__globals__.os.getpid() }} planted")
+    try:
+        answer = world.server.request("GET", f"/nbconvert/html/{world.path('book.ipynb')}")
+    finally:
+        shutil.rmtree(template.parent)
+    assert answer.status_code == 200 and "planted" not in answer.text, answer.text[:200]
