@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets.config import Config
+from traitlets.config import Config, LazyConfigValue
 
 from .levels import PREFIX, Level
 
@@ -40,12 +40,26 @@ def configure_hub(c: Config | Any) -> None:
     """Define the scopes and have all servers enforce them; the users have them on their own."""
     c.JupyterHub.custom_scopes.update(custom_scopes())
     own = f"{Level.ADMIN.scope}!user"
-    # Roles are lists of dicts, the one of users is `self` unless something else is said.
-    c.JupyterHub.load_roles.append({"name": "user", "scopes": ["self", own]})
+    # The role of users is `self` unless something else is said; the Hub takes it only once.
+    said = [role for role in _given(c, "load_roles") if role["name"] == "user"]
+    if not said:
+        # When the role is given, the Hub ignores the extra ones.
+        scopes = ["self", *_given(c, "extra_user_scopes"), own]
+        c.JupyterHub.load_roles.append({"name": "user", "scopes": scopes})
+    for role in said:
+        role["scopes"] = [*role.get("scopes", ["self"]), own]
     # What a browser's login to somebody's server may carry, as far as its user has it.
     carried = [f"{scope}!server" for scope in custom_scopes()]
     c.Spawner.oauth_client_allowed_scopes.extend(carried)
     c.Spawner.args.append(f"--ServerApp.authorizer_class={AUTHORIZER}")
+
+
+def _given(c: Config | Any, name: str) -> list[Any]:
+    """What a list of the Hub was set to, or what was appended to it."""
+    value = c.JupyterHub.get(name, [])
+    if isinstance(value, LazyConfigValue):
+        value = value.to_dict().get("extend", [])
+    return list(value)
 
 
 def configure(c: Config | Any) -> None:

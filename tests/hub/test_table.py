@@ -6,7 +6,8 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-from traitlets.config import Config
+import pytest
+from traitlets.config import Config, LazyConfigValue
 
 from cognition_jupyter.handlers import HANDLERS
 from cognition_jupyter.hub import Level, configure_hub, custom_scopes
@@ -47,6 +48,24 @@ def test_what_is_configured_already_stays() -> None:
     configure_hub(c)
     assert c.Spawner.args[0] == "--debug" and "authorizer_class" in c.Spawner.args[1]
     assert [role["name"] for role in c.JupyterHub.load_roles] == ["other", "user"]
+
+
+@pytest.mark.parametrize("appended", [False, True])
+@pytest.mark.parametrize("role", [{"name": "user", "scopes": ["self", "read:hub"]}, None])
+def test_what_users_may_besides_stays_and_their_role_is_given_once(
+    appended: bool, role: dict[str, object] | None
+) -> None:
+    c = Config()
+    given = ("load_roles", dict(role)) if role else ("extra_user_scopes", "read:hub")
+    if appended:
+        getattr(c.JupyterHub, given[0]).append(given[1])
+    else:
+        c.JupyterHub[given[0]] = [given[1]]
+    configure_hub(c)
+    roles = c.JupyterHub.load_roles
+    (made,) = roles.to_dict()["extend"] if isinstance(roles, LazyConfigValue) else roles
+    assert made["name"] == "user"
+    assert made["scopes"] == ["self", "read:hub", "custom:cognition:admin!user"]
 
 
 def test_the_documented_scopes_are_those() -> None:
