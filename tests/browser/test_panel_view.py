@@ -262,10 +262,17 @@ def test_commands_are_where_they_are_wanted(
     page.keyboard.press("Escape")
 
     # The palette asks which project.
+    dialog = page.get_by_role("dialog")
+    for label, view in ("open overview", "Overview of"), ("open chat", "Chat in"):
+        page.keyboard.press("Control+Shift+C")
+        page.keyboard.type(label)
+        page.keyboard.press("Enter")
+        dialog.locator("select").select_option(project_id)
+        dialog.get_by_role("button", name="Ok").click()
+        expect(page.get_by_role("tab", name=f"{view} {project_id}")).to_be_visible()
     page.keyboard.press("Control+Shift+C")
     page.keyboard.type("new notebook in project")
     page.keyboard.press("Enter")
-    dialog = page.get_by_role("dialog")
     dialog.locator("select").select_option(project_id)
     dialog.get_by_role("button", name="Ok").click()
     expect(page.locator(".jp-Notebook")).to_be_visible(timeout=30_000)

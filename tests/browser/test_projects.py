@@ -74,7 +74,11 @@ def test_a_project_lives_goes_to_the_trash_and_comes_back(
     act(page, project_id, "Pin")
     expect(mine).to_contain_text("Cleanup in 60 days")
 
-    choose(page, project_id, "Edit Project…")
+    # Its menu knows from the start that what was made here is trusted.
+    mine.click(button="right")
+    expect(page.get_by_role("menuitem", name="Stop Trusting Project…")).to_be_visible()
+    page.get_by_role("menuitem", name="Edit Project…").click()
+    expect(dialog.get_by_label("Description")).to_be_focused()
     dialog.get_by_label("Description").fill("Payments")
     dialog.get_by_label("Days without use until cleanup").fill("2")
     axe(".jp-Dialog-content")
@@ -84,6 +88,7 @@ def test_a_project_lives_goes_to_the_trash_and_comes_back(
     assert (details["cleanup_after_days"], details["network_mode"]) == (2, "OFF")
 
     choose(page, project_id, "Duplicate Project…")
+    expect(dialog.get_by_label("Name of the copy")).to_be_focused()
     dialog.get_by_label("Name of the copy").fill("copy")
     dialog.get_by_role("button", name="Duplicate").click()
     copied = said(page, f"is a copy of {project_id}")
@@ -102,6 +107,11 @@ def test_a_project_lives_goes_to_the_trash_and_comes_back(
     shown.select_option("Trash")
     expect(mine).to_contain_text("Gone for good in 7 days")
     axe("#cognition-projects")
+    mine.click(button="right")
+    expect(page.locator(".jp-CognitionProjects-menu [data-type=command]:visible")).to_have_text(
+        ["Open Overview", "Restore Project", "Delete Project"]
+    )
+    page.keyboard.press("Escape")
     act(page, project_id, "Restore")
     expect(mine).to_have_count(0)
     shown.select_option("All")
@@ -126,7 +136,7 @@ def test_a_project_with_a_session_is_only_deleted_when_the_user_insists(
     page.get_by_label("Which projects are shown").select_option("Active")
     choose(page, project_id, "Delete Project")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("sessions that live")
+    expect(dialog).to_contain_text("It has live sessions.")
     dialog.get_by_role("button", name="End Sessions and Delete").click()
     expect(said(page, f"{project_id} was moved to the trash")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("No project is like that.")).to_be_visible()

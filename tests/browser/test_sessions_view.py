@@ -27,6 +27,7 @@ def test_sessions_are_seen_joined_interrupted_and_stopped(
     expect(row).to_contain_text(re.compile(r"memory \d.* of 2(\.\d+)? GB"), timeout=20_000)
     ended = page.get_by_role("list", name="Sessions that ended recently")
     expect(ended).to_contain_text(gone["project_id"])
+    expect(ended.get_by_text("somebody asked for it", exact=True)).to_be_visible()
 
     # A kernel that is at work, started by somebody else.
     with lab.kernel(session["kernel_id"]) as kernel:

@@ -49,6 +49,7 @@ class Place {
     expect(request.method).toBe('GET');
     const session = {
       session_id: SESSION,
+      project_id: PROJECT,
       started_at: '2026-11-24T12:00:00Z',
       ended_at: this.endedAt,
       reason: this.endedAt && 'client'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { decode, difference, encode, formatSize, imageType } from '../memory/content';
+import { decode, difference, encode, imageType } from '../memory/content';
 import { parseDiff } from '../memory/diff';
 import { directoriesTo, isName, nameOf, parentOf, pathIn, shownName } from '../memory/paths';
 
@@ -69,16 +69,6 @@ describe('content', () => {
     const { start, end, text } = difference(old, now);
     expect(end).toBeGreaterThanOrEqual(start);
     expect(old.slice(0, start) + text + old.slice(end)).toBe(now);
-  });
-
-  it('writes sizes in words', () => {
-    expect([0, 999, 1500, 12_345, 67_108_864].map(formatSize)).toEqual([
-      '0 B',
-      '999 B',
-      '1.5 kB',
-      '12 kB',
-      '67 MB'
-    ]);
   });
 });
 

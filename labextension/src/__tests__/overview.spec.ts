@@ -57,8 +57,8 @@ const DETAILS = {
   config: { repo_url: 'https://example.org/a.git', keep_packages: true },
   statistics: { files_modified: 3, tests_run: 12 },
   sessions: [
-    { session_id: 'old', started_at: '2026-11-20T09:00:00.000000Z', ended_at: '2026-11-20T10:00:00.000000Z', reason: 'idle', isolated: true, runtime: 'docker' },
-    { session_id: 'new', started_at: '2026-11-24T09:00:00.000000Z', ended_at: null, reason: null, runtime: 'process' }
+    { session_id: 'old', project_id: 'my-api-a7b3c2d1', started_at: '2026-11-20T09:00:00.000000Z', ended_at: '2026-11-20T10:00:00.000000Z', reason: 'idle', isolated: true, runtime: 'docker' },
+    { session_id: 'new', project_id: 'my-api-a7b3c2d1', started_at: '2026-11-24T09:00:00.000000Z', ended_at: null, reason: null, runtime: 'process' }
   ]
 };
 
@@ -170,6 +170,16 @@ describe('the figures of a project', () => {
     expect((await figure('time', { days: [] })).plot).toBeNull();
     const memory = await figure('memory', { memory: [] });
     expect(memory).toMatchObject({ plot: null, summary: 'No snapshot yet' });
+  });
+
+  it.each([
+    [1, 1],
+    [2, 2],
+    [9, 4]
+  ])('counts %i sessions in whole steps', async (sessions, tickCount) => {
+    const days = [{ date: '2026-11-24', sessions, seconds: 1, messages: 0 }];
+    const { plot } = await figure('sessions', { days });
+    expect(plot).toMatchObject({ encoding: { y: { axis: { tickCount } } } });
   });
 
   it('takes its colours from the theme', async () => {

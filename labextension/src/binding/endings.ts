@@ -28,7 +28,7 @@ export function tellEndings(
     if (name === null) {
       return;
     }
-    const why = text(data.detail) || reasonInWords(reason, trans);
+    const why = text(data.detail) || trans.__('The reason: %1.', reasonInWords(reason, trans));
     Notification.warning(
       action === 'restarted'
         ? trans.__('The kernel of %1 was restarted, its variables are gone. %2', name, why)

@@ -6,7 +6,7 @@ import { Signal } from '@lumino/signaling';
 import { Conversation } from '../conversation/model';
 import type { JSONRecord } from '../server/check';
 import { text } from '../server/check';
-import type { ISessionRecord } from '../server/details';
+import type { ISession } from '../server/sessions';
 import { getDetails } from '../server/details';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { ClientState } from './client';
@@ -59,7 +59,7 @@ export class ChatModel implements VDomRenderer.IModel {
   }
 
   /** The project's sessions, newest first; null before they are known. */
-  get sessions(): readonly ISessionRecord[] | null {
+  get sessions(): readonly ISession[] | null {
     return this._sessions;
   }
 
@@ -276,7 +276,7 @@ export class ChatModel implements VDomRenderer.IModel {
   private readonly _stateChanged = new Signal<this, void>(this);
   private _conversation = new Conversation();
   private _pending = new PendingMessages();
-  private _sessions: readonly ISessionRecord[] | null = null;
+  private _sessions: readonly ISession[] | null = null;
   private _trusted = false;
   private _error: Error | null = null;
 

@@ -3,7 +3,7 @@ import * as React from 'react';
 
 import { reasonInWords } from '../conversation/notice';
 import { timeInWords } from '../overview/words';
-import type { ISessionRecord } from '../server/details';
+import type { ISession } from '../server/sessions';
 import type { ChatModel } from './model';
 
 /** How many sessions that have ended are offered. */
@@ -29,7 +29,7 @@ export function StartPage({
         )}
       </p>
       <Sessions
-        title={trans.__('Sessions that run now')}
+        title={trans.__('Live sessions')}
         sessions={live}
         describe={({ startedAt }) => trans.__('since %1', timeInWords(startedAt))}
         open={model}
@@ -53,8 +53,8 @@ function Sessions({
   open
 }: {
   readonly title: string;
-  readonly sessions: readonly ISessionRecord[];
-  readonly describe: (session: ISessionRecord) => string;
+  readonly sessions: readonly ISession[];
+  readonly describe: (session: ISession) => string;
   readonly open: ChatModel;
 }): React.JSX.Element | null {
   const id = React.useId();

@@ -29,7 +29,8 @@ export class ChatWidget extends MainAreaWidget<ChatView> {
     const model = new ChatModel(settings, events, projectId);
     super({ content: new ChatView(model, rendermime, trans) });
     this.id = `cognition-chat-${projectId}`;
-    this.title.label = trans.__('Chat: %1', projectId);
+    this.title.label = trans.__('Chat in %1', projectId);
+    this.title.caption = this.title.label;
     this.title.icon = chatIcon;
     this.title.closable = true;
     this.node.setAttribute('role', 'region');

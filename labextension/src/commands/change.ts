@@ -53,6 +53,7 @@ export function addChangeCommands(context: ICommandContext): void {
       const { button, value } = await showDialog({
         title: trans.__('Edit %1', project.id),
         body: new EditBody(details, trans),
+        focusNodeSelector: 'input',
         buttons: [Dialog.cancelButton(), Dialog.okButton({ label: trans.__('Save') })]
       });
       const change = button.accept && value ? EditBody.change(details, value) : {};
@@ -71,6 +72,7 @@ export function addChangeCommands(context: ICommandContext): void {
       const { button, value } = await showDialog({
         title: trans.__('Duplicate %1', project.id),
         body: new DuplicateBody(project.prefix, trans),
+        focusNodeSelector: 'input',
         buttons: [
           Dialog.cancelButton(),
           Dialog.okButton({ label: trans.__('Duplicate') })

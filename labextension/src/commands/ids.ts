@@ -1,4 +1,4 @@
-/** The commands of this extension. All but `create` and `importArchive` take `IProjectArgs`. */
+/** The commands of this extension. All but `create` and `importArchive` take `project_id`. */
 export const CommandIDs = {
   create: 'cognition:create-project',
   importArchive: 'cognition:import-project',
@@ -20,8 +20,3 @@ export const CommandIDs = {
   journal: 'cognition:open-journal',
   chat: 'cognition:open-chat'
 } as const;
-
-/** Which project a command is about. */
-export interface IProjectArgs {
-  readonly project_id: string;
-}

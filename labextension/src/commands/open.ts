@@ -2,12 +2,10 @@ import { consoleIcon, folderIcon, notebookIcon } from '@jupyterlab/ui-components
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import type { IProject } from '../server/projects';
+import { KERNEL } from '../trust/kernels';
 import type { ICommandContext } from './context';
 import { addProjectCommand } from './context';
 import { CommandIDs } from './ids';
-
-/** The kernelspec whose kernels run in a project's container. */
-const KERNEL = 'cognition';
 
 /** Add the commands that go to a project's files, or start a session of it. */
 export function addOpenCommands(context: ICommandContext): void {

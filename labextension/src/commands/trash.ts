@@ -56,7 +56,7 @@ async function moveToTrash(
     const isSure = await confirmed(
       trans.__('Delete %1?', id),
       error.code === 'active_sessions'
-        ? trans.__('It has sessions that live. Their memory is kept with the project.')
+        ? trans.__('It has live sessions. Their memory is kept with the project.')
         : error.message,
       error.code === 'active_sessions'
         ? trans.__('End Sessions and Delete')

@@ -58,7 +58,7 @@ export class JournalPage extends VDomRenderer<JournalModel> {
           {isLoading
             ? trans.__('Loading…')
             : isReady && conversation.entries.length === 0
-              ? trans.__('Nothing was said in this session on /ws.')
+              ? trans.__('Nothing was said in the chat of this session.')
               : ''}
         </p>
         {(isMore || error) && !isLoading && (

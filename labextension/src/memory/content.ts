@@ -75,16 +75,3 @@ export function difference(
     text: now.slice(start, now.length - same)
   };
 }
-
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
-
-/** A size in words, as the file browser has it. */
-export function formatSize(bytes: number): string {
-  let size = bytes;
-  let unit = 0;
-  while (size >= 1000 && unit < UNITS.length - 1) {
-    size /= 1000;
-    unit += 1;
-  }
-  return `${size.toFixed(unit > 0 && size < 10 ? 1 : 0)} ${UNITS[unit] ?? ''}`;
-}

@@ -5,9 +5,9 @@ import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 
 import { describe } from '../failure';
+import { sizeInWords } from '../model/words';
 import type { ISnapshot } from '../server/snapshots';
 import type { Actions } from './actions';
-import { formatSize } from './content';
 import { LiveWidget } from './live';
 import type { MemoryModel } from './model';
 
@@ -91,7 +91,7 @@ export class HistoryView extends LiveWidget {
           </span>
           <span className="jp-CognitionMemory-size">
             {trans._n('%1 file', '%1 files', snapshot.files)},{' '}
-            {formatSize(snapshot.bytes)}
+            {sizeInWords(snapshot.bytes)}
             {skipped > 0 && `, ${trans._n('%1 left out', '%1 left out', skipped)}`}
           </span>
         </button>

@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { HTMLSelect } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { formatSize } from './content';
+import { sizeInWords } from '../model/words';
 import { LiveWidget } from './live';
 import type { MemoryModel } from './model';
 
@@ -75,7 +75,7 @@ export class UsageView extends LiveWidget {
                 : trans.__('Saved to disk %1', Time.formatHuman(hot.lastSnapshotAt))
             }
           >
-            {trans.__('Hot memory: %1 of %2', formatSize(bytes), formatSize(limit))}
+            {trans.__('Hot memory: %1 of %2', sizeInWords(bytes), sizeInWords(limit))}
             <progress
               aria-label={trans.__('Hot memory that is used')}
               max={Math.max(limit, 1)}

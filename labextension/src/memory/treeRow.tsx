@@ -10,7 +10,8 @@ import {
 import * as React from 'react';
 
 import { describe } from '../failure';
-import { formatSize, imageType } from './content';
+import { sizeInWords } from '../model/words';
+import { imageType } from './content';
 import { shownName } from './paths';
 import type { IRow, Note } from './tree';
 
@@ -111,7 +112,7 @@ function detail({ entry, route }: IRow, trans: TranslationBundle): string {
   const files = route?.files ?? null;
   if (route !== null && files !== null) {
     const count = trans._n('%1 file', '%1 files', files);
-    const size = formatSize(route.bytes ?? 0);
+    const size = sizeInWords(route.bytes ?? 0);
     return route.truncated
       ? trans.__('more than %1, %2', count, size)
       : `${count}, ${size}`;
@@ -120,7 +121,7 @@ function detail({ entry, route }: IRow, trans: TranslationBundle): string {
     return trans.__('link');
   }
   const size = entry?.size ?? null;
-  return size === null ? '' : formatSize(size);
+  return size === null ? '' : sizeInWords(size);
 }
 
 function noteText(note: Note, trans: TranslationBundle): string {

@@ -34,7 +34,7 @@ export class MemoryView extends MainAreaWidget<MemoryPanel> {
     this._kernels = kernels;
     this._status = options.status;
     this.id = `cognition-memory-view-${projectId}`;
-    this.title.label = trans.__('Memory: %1', projectId);
+    this.title.label = trans.__('Memory of %1', projectId);
     this.title.caption = this.title.label;
     this.title.icon = treeViewIcon;
     this.node.setAttribute('aria-label', this.title.label);

@@ -83,10 +83,11 @@ export function barsByDay(
         type: 'quantitative',
         axis: {
           title: axis ?? null,
-          tickCount: 4,
+          // More ticks than a whole number has steps would be fractions.
+          tickCount: isWhole ? Math.min(4, Math.max(1, ...bars.map(bar => bar.value))) : 4,
           domain: false,
           ticks: false,
-          ...(isWhole ? { tickMinStep: 1, format: 'd' } : {})
+          ...(isWhole ? { format: 'd' } : {})
         }
       },
       tooltip: tooltip(columns)

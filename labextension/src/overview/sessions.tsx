@@ -4,7 +4,9 @@ import * as React from 'react';
 
 import { CommandIDs } from '../commands/ids';
 import { reasonInWords } from '../conversation/notice';
-import type { IDetails, ISessionRecord } from '../server/details';
+import type { IDetails } from '../server/details';
+import type { ISession } from '../server/sessions';
+import { runtimeInWords } from '../sessions/words';
 import { durationInWords, timeInWords } from './words';
 
 /** How many sessions are shown at first. */
@@ -78,11 +80,11 @@ function SessionRow({
   trans,
   openJournal
 }: {
-  readonly session: ISessionRecord;
+  readonly session: ISession;
   readonly trans: TranslationBundle;
   readonly openJournal: () => void;
 }): React.JSX.Element {
-  const { endedAt, isIsolated, networkMode, reason, runtime, startedAt } = session;
+  const { endedAt, networkMode, reason, startedAt } = session;
   const started = timeInWords(startedAt);
   const end = endedAt === null ? Date.now() : Date.parse(endedAt);
   return (
@@ -92,9 +94,7 @@ function SessionRow({
       </th>
       <td>{durationInWords(Math.max(0, end - Date.parse(startedAt)) / 1000)}</td>
       <td>{networkMode === 'ON' ? trans.__('On') : trans.__('Off')}</td>
-      <td>
-        {isIsolated ? runtime : trans.__('%1, not isolated', runtime)}
-      </td>
+      <td>{runtimeInWords(session, trans)}</td>
       <td>
         {endedAt === null ? (
           <span className="jp-CognitionOverview-live">{trans.__('Live')}</span>

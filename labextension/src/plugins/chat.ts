@@ -3,53 +3,43 @@ import type {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
-import { WidgetTracker } from '@jupyterlab/apputils';
+import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 
 import type { ChatWidget } from '../chat/widget';
+import { addProjectCommand } from '../commands/context';
 import { CommandIDs } from '../commands/ids';
 import { chatIcon } from '../icons';
-import { IProjects } from '../tokens';
+import type { PanelSettings } from '../model/settings';
+import { IPanelSettings, IProjects } from '../tokens';
 
 /** A project's chat in the main area. */
 export const chatPlugin: JupyterFrontEndPlugin<void> = {
   id: 'cognition-jupyter:chat',
   description: "Talks to a project's agent, or runs code, in a session of its own.",
   autoStart: true,
-  requires: [IProjects, IRenderMimeRegistry],
-  optional: [ILayoutRestorer],
+  requires: [IProjects, IPanelSettings, IRenderMimeRegistry],
+  optional: [ILayoutRestorer, ICommandPalette, IDefaultFileBrowser],
   activate: (
     app: JupyterFrontEnd,
     projects: IProjects,
+    settings: PanelSettings,
     rendermime: IRenderMimeRegistry,
-    restorer: ILayoutRestorer | null
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null,
+    fileBrowser: IDefaultFileBrowser | null
   ) => {
-    const { commands, shell } = app;
+    const { shell } = app;
     const { trans } = projects;
     const tracker = new WidgetTracker<ChatWidget>({ namespace: 'cognition-chat' });
-    commands.addCommand(CommandIDs.chat, {
-      label: trans.__('Chat'),
-      caption: trans.__("Talk to the project's agent, or run code, in a session"),
+    const folder = (): string | null => fileBrowser?.model.path ?? null;
+    // Also takes `session_id`, the session to show; without it, one is chosen.
+    addProjectCommand({ app, folder, projects, settings }, CommandIDs.chat, {
+      label: trans.__('Open Chat'),
       icon: chatIcon,
-      describedBy: {
-        args: {
-          type: 'object',
-          required: ['project_id'],
-          properties: {
-            project_id: { type: 'string', description: trans.__('The project') },
-            session_id: {
-              type: 'string',
-              description: trans.__('The session to show; without it, one is chosen')
-            }
-          }
-        }
-      },
-      isEnabled: args => typeof args.project_id === 'string',
-      execute: async args => {
-        const { project_id: projectId, session_id: sessionId } = args;
-        if (typeof projectId !== 'string') {
-          throw new Error('project_id is missing.');
-        }
+      failed: trans.__('The chat could not be opened'),
+      run: async ({ id: projectId }, { session_id: sessionId }) => {
         const { ChatWidget } = await import('../chat/widget');
         let widget = tracker.find(({ model }) => model.projectId === projectId);
         if (!widget) {
@@ -71,9 +61,9 @@ export const chatPlugin: JupyterFrontEndPlugin<void> = {
           shell.add(widget, 'main', { type: 'Chat' });
         }
         shell.activateById(widget.id);
-        return widget;
       }
     });
+    palette?.addItem({ category: trans.__('Projects'), command: CommandIDs.chat });
     void restorer?.restore(tracker, {
       command: CommandIDs.chat,
       name: ({ model }) => model.projectId,

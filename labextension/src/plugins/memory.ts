@@ -6,6 +6,7 @@ import { ILabStatus, ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette, WidgetTracker } from '@jupyterlab/apputils';
 import { IEditorServices } from '@jupyterlab/codeeditor';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
+import { treeViewIcon } from '@jupyterlab/ui-components';
 
 import { addProjectCommand } from '../commands/context';
 import { CommandIDs } from '../commands/ids';
@@ -54,6 +55,7 @@ export const memoryPlugin: JupyterFrontEndPlugin<void> = {
     const context = { app, folder, projects, settings };
     addProjectCommand(context, CommandIDs.memory, {
       label: trans.__('Open Memory'),
+      icon: treeViewIcon,
       failed: trans.__('The memory could not be opened'),
       run: async ({ id: projectId }) => {
         const { MemoryView } = await import('../memory/view');

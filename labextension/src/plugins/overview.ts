@@ -4,15 +4,18 @@ import type {
 } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
 import type { MainAreaWidget } from '@jupyterlab/apputils';
-import { IThemeManager, WidgetTracker } from '@jupyterlab/apputils';
+import { ICommandPalette, IThemeManager, WidgetTracker } from '@jupyterlab/apputils';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
-import { inspectorIcon } from '@jupyterlab/ui-components';
 
+import { addProjectCommand } from '../commands/context';
 import { CommandIDs } from '../commands/ids';
+import { projectsIcon } from '../icons';
 import type { JournalPage } from '../journal/page';
+import type { PanelSettings } from '../model/settings';
 import type { OverviewPage } from '../overview/page';
 import { text } from '../server/check';
-import { IProjects } from '../tokens';
+import { IPanelSettings, IProjects } from '../tokens';
 
 const PROJECT = { type: 'string', description: 'Id of the project' } as const;
 const SESSION = { type: 'string', description: 'Id of the session' } as const;
@@ -22,14 +25,17 @@ export const overviewPlugin: JupyterFrontEndPlugin<void> = {
   id: 'cognition-jupyter:overview',
   description: 'Shows the use of a project, and the journals of its sessions.',
   autoStart: true,
-  requires: [IProjects, IRenderMimeRegistry],
-  optional: [ILayoutRestorer, IThemeManager],
+  requires: [IProjects, IPanelSettings, IRenderMimeRegistry],
+  optional: [ILayoutRestorer, IThemeManager, ICommandPalette, IDefaultFileBrowser],
   activate: (
     app: JupyterFrontEnd,
     projects: IProjects,
+    settings: PanelSettings,
     rendermime: IRenderMimeRegistry,
     restorer: ILayoutRestorer | null,
-    themes: IThemeManager | null
+    themes: IThemeManager | null,
+    palette: ICommandPalette | null,
+    fileBrowser: IDefaultFileBrowser | null
   ) => {
     const { commands } = app;
     const { trans } = projects;
@@ -40,25 +46,20 @@ export const overviewPlugin: JupyterFrontEndPlugin<void> = {
       namespace: 'cognition-journal'
     });
 
-    commands.addCommand(CommandIDs.overview, {
-      label: trans.__('Overview'),
-      icon: inspectorIcon,
-      caption: trans.__('What the project is used for, and what it takes'),
-      describedBy: {
-        args: {
-          type: 'object',
-          properties: { project_id: PROJECT },
-          required: ['project_id']
-        }
-      },
-      execute: async args => {
+    const folder = (): string | null => fileBrowser?.model.path ?? null;
+    addProjectCommand({ app, folder, projects, settings }, CommandIDs.overview, {
+      label: trans.__('Open Overview'),
+      icon: projectsIcon,
+      failed: trans.__('The overview could not be opened'),
+      isFor: () => true,
+      run: async ({ id: projectId }) => {
         const { makeOverview } = await import('../overview/widget');
-        const projectId = text(args.project_id);
         show(app, overviews, projectId, () =>
           makeOverview({ projectId, projects, commands, rendermime, themes })
         );
       }
     });
+    palette?.addItem({ category: trans.__('Projects'), command: CommandIDs.overview });
     commands.addCommand(CommandIDs.journal, {
       label: trans.__('Journal'),
       caption: trans.__('What was said and run in the session'),

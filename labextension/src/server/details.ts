@@ -1,26 +1,11 @@
 import type { ServerConnection } from '@jupyterlab/services';
 
-import { list, number, record, requiredText, text, textOrNull } from './check';
+import { list, number, record, requiredText, textOrNull } from './check';
 import type { IProject, NetworkMode } from './projects';
 import { parseProject } from './projects';
 import { requestJSON } from './request';
-
-/** One use of a project. */
-export interface ISessionRecord {
-  readonly id: string;
-  readonly runtime: string;
-  readonly isIsolated: boolean;
-  readonly networkMode: NetworkMode;
-  readonly image: string | null;
-  readonly startedAt: string;
-
-  /** Null while it lives. */
-  readonly endedAt: string | null;
-
-  /** Why it ended, and one sentence more where something is known. */
-  readonly reason: string | null;
-  readonly detail: string | null;
-}
+import type { ISession } from './sessions';
+import { parseSession } from './sessions';
 
 /** All that the server knows of a project. */
 export interface IDetails extends IProject {
@@ -39,7 +24,7 @@ export interface IDetails extends IProject {
   readonly testsRun: number;
 
   /** Newest first. */
-  readonly sessions: readonly ISessionRecord[];
+  readonly sessions: readonly ISession[];
 }
 
 /** Ask for all of a project. @throws as `listProjects`. */
@@ -74,24 +59,9 @@ export async function getSession(
   settings: ServerConnection.ISettings,
   projectId: string,
   sessionId: string
-): Promise<ISessionRecord> {
+): Promise<ISession> {
   const path = ['api', 'projects', projectId, 'sessions', sessionId];
   return parseSession(await requestJSON(settings, { path }));
-}
-
-function parseSession(value: unknown): ISessionRecord {
-  const session = record(value);
-  return {
-    id: requiredText(session.session_id),
-    runtime: text(session.runtime),
-    isIsolated: session.isolated === true,
-    networkMode: networkMode(session.network_mode),
-    image: textOrNull(session.container_image),
-    startedAt: requiredText(session.started_at),
-    endedAt: textOrNull(session.ended_at),
-    reason: textOrNull(session.reason),
-    detail: textOrNull(session.detail)
-  };
 }
 
 function networkMode(value: unknown): NetworkMode {

@@ -81,7 +81,8 @@ function pathOf({ id, projectId }: ISession): string[] {
   return ['api', 'projects', projectId, 'sessions', id];
 }
 
-function parseSession(value: unknown): ISession {
+/** What the server says of a session. @throws `UnexpectedAnswerError` */
+export function parseSession(value: unknown): ISession {
   const session = record(value);
   return {
     id: requiredText(session.session_id),

@@ -96,9 +96,10 @@ export function EndedSession(props: {
       <span className="jp-CognitionSessions-name" title={projectId}>
         {projectId}
       </span>
-      <span className="jp-CognitionSessions-facts">
-        {reasonInWords(reason ?? '', trans)} {detail}
-      </span>
+      <p className="jp-CognitionSessions-facts jp-CognitionSessions-reason">
+        {reasonInWords(reason ?? '', trans)}
+      </p>
+      {detail !== null && <p className="jp-CognitionSessions-facts">{detail}</p>}
       {endedAt !== null && (
         <time className="jp-CognitionSessions-facts" dateTime={endedAt}>
           {timeInWords(endedAt)}

@@ -3,6 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { notTrustedIcon, trustedIcon } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
 
+import { isUsable } from '../commands/context';
 import { CommandIDs } from '../commands/ids';
 import { describe, showFailure } from '../failure';
 import { setTrust } from '../server/trust';
@@ -12,7 +13,7 @@ import type { TrustModel } from './model';
 /** Add the command that trusts a project, or no longer; `current` is that of the view in front. */
 export function addTrustCommand(
   commands: CommandRegistry,
-  { settings, trans }: IProjects,
+  { model: list, settings, trans }: IProjects,
   model: TrustModel,
   current: () => string | null
 ): void {
@@ -20,14 +21,26 @@ export function addTrustCommand(
     typeof args.project_id === 'string' ? args.project_id : current();
   const isTrusted = (args: object): boolean => {
     const id = idOf(args);
-    return id !== null && model.ofProject(id) === 'trusted';
+    if (id === null) {
+      return false;
+    }
+    const trust = model.ofProject(id);
+    // The menu is open before the first answer is there: until then the list is good enough.
+    return trust === 'unknown' ? list.project(id)?.trusted === true : trust === 'trusted';
   };
+  model.changed.connect(() => {
+    commands.notifyCommandChanged(CommandIDs.trust);
+  });
   commands.addCommand(CommandIDs.trust, {
     label: args =>
       isTrusted(args) ? trans.__('Stop Trusting Project…') : trans.__('Trust Project…'),
     caption: trans.__('Say whether outputs of the project may run scripts'),
     icon: args => (isTrusted(args) ? trustedIcon : notTrustedIcon),
     isEnabled: args => idOf(args) !== null,
+    isVisible: args => {
+      const project = list.project(idOf(args) ?? '');
+      return project === undefined || isUsable(project);
+    },
     describedBy: {
       args: {
         type: 'object',
