@@ -191,7 +191,7 @@ def test_nothing_is_missed_when_the_connection_is_cut(
         expect(page.get_by_text("The session has started.")).to_have_count(2)
         page.get_by_role("button", name="End session").click()
         page.get_by_role("dialog").get_by_role("button", name="End session").click()
-        expect(page.get_by_text("somebody asked for it")).to_be_visible()
+        expect(page.get_by_text("The session has ended: somebody asked for it.")).to_be_visible()
     # The browser's own words about what was cut.
     console_errors.clear()
 
