@@ -135,7 +135,8 @@ def test_an_interrupt_stops_a_server_without_a_terminal_in_order(
     for number in signals:
         server.process.send_signal(number)
         time.sleep(0.3)
-    assert server.process.wait(30) == 0
+    # A second signal that comes when all is done ends what is left of the process.
+    assert server.process.wait(30) in {0, *(-number for number in signals[1:])}
     record = helpers.record(server, project_id, session["session_id"])
     assert record["reason"] == "server_stopped"
     assert helpers.nothing_left(engine, server, locks=0)

@@ -49,6 +49,7 @@ SUMMARY = {
     "pinned",
     "has_memories",
     "contents_path",
+    "trusted",
 }
 DETAILS = {"config", "statistics", "sessions", "workspace_path", "network_mode"}
 
