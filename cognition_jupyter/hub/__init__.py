@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets.config import Config, LazyConfigValue
+from traitlets.config import Config
+from traitlets.config.loader import LazyConfigValue
 
 from .levels import PREFIX, Level
 

@@ -7,7 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from traitlets.config import Config, LazyConfigValue
+from traitlets.config import Config
+from traitlets.config.loader import LazyConfigValue
 
 from cognition_jupyter.handlers import HANDLERS
 from cognition_jupyter.hub import Level, configure_hub, custom_scopes
