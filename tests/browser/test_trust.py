@@ -23,6 +23,7 @@ READY = """start => {
 }"""
 INJECT = "code => { void window.jupyterapp.shell.currentWidget.console.inject(code); }"
 KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.id"
+WIDGETS = "window.jupyterapp.shell.currentWidget.context.model.getMetadata('widgets')"
 RUN = "([id, args]) => { void window.jupyterapp.commands.execute(id, args ?? {}); }"
 
 
@@ -81,6 +82,7 @@ LIVE = [
 def notebook(cells: list[Any]) -> str:
     made = nbformat.v4.new_notebook(cells=cells)
     made.metadata.kernelspec = {"name": "cognition", "display_name": "Project (Python 3)"}
+    made.metadata.widgets = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
     return str(nbformat.writes(made))
 
 
@@ -138,6 +140,7 @@ def test_scripts_wait_for_the_user_s_trust(
     page.get_by_role("button", name="a link").click()
     page.wait_for_timeout(500)
     expect(page.locator(".jp-Dialog")).to_have_count(0)
+    assert page.evaluate(WIDGETS) is None
     page.screenshot(path=screenshots / "untrusted.png")
     axe(".jp-CognitionUntrusted")
     assert ran(page) == set()
@@ -200,6 +203,7 @@ def test_scripts_wait_for_the_user_s_trust(
     assert ran(page) == set()
     page.evaluate(OPEN, f"{folder}/saved.ipynb")
     wait_for_marks(page, {"saved", "saved js"})
+    assert page.evaluate(WIDGETS) is not None
 
     # What the browser says of the page that was shown without its scripts.
     console_errors[:] = [text for text in console_errors if "is sandboxed" not in text]

@@ -27,10 +27,9 @@ export class TrustedViews {
   /** Take care of a notebook. */
   addNotebook(panel: NotebookPanel): void {
     const path = (): string => panel.context.path;
+    // What was saved is the file's; a kernel is not known yet when extensions look for it.
+    holdWidgets(panel.context.model, () => mayRun(this._model.ofPath(path())));
     const kernels = this._ofKernels(panel.sessionContext, panel.content.rendermime);
-    holdWidgets(panel.context.model, () =>
-      mayRun(worst(this._model.ofPath(path()), kernels.trust))
-    );
     const update = this._watch(panel, path, new NotebookKeeper(panel), kernels);
     panel.sessionContext.kernelChanged.connect(update);
     panel.context.pathChanged.connect(update);
