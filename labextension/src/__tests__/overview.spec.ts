@@ -182,6 +182,12 @@ describe('the figures of a project', () => {
     expect(plot).toMatchObject({ encoding: { y: { axis: { tickCount } } } });
   });
 
+  it('counts the time of live sessions as the plot does', async () => {
+    const days = [{ date: '2026-11-24', sessions: 1, seconds: 90, messages: 0 }];
+    const totals = { sessions: 1, seconds: 0, messages: 0 };
+    expect((await figure('time', { days, totals })).summary).toBe('1 min in all');
+  });
+
   it('takes its colours from the theme', async () => {
     const { plot } = await figure('disk');
     const look = {

@@ -71,6 +71,8 @@ function timeByDay(
 ): IFigure {
   const columns = [trans.__('Day (UTC)'), trans.__('Time')] as const;
   const longest = Math.max(0, ...days.map(({ seconds }) => seconds));
+  // The totals are without live sessions, which the days have.
+  const shown = days.reduce((sum, { seconds }) => sum + seconds, 0);
   const [unit, unitName] =
     longest >= 7200
       ? [3600, trans.__('hours')]
@@ -86,7 +88,7 @@ function timeByDay(
   return {
     name: 'time',
     title: trans.__('Time in sessions a day'),
-    summary: trans.__('%1 in all', durationInWords(totals.seconds)),
+    summary: trans.__('%1 in all', durationInWords(Math.max(totals.seconds, shown))),
     columns,
     rows: rowsOf(days, words),
     plot: days.length > 0 ? barsByDay(bars, columns, { axis: unitName }) : null
