@@ -270,6 +270,8 @@ def test_commands_are_where_they_are_wanted(
         dialog.locator("select").select_option(project_id)
         dialog.get_by_role("button", name="Ok").click()
         expect(page.get_by_role("tab", name=f"{view} {project_id}")).to_be_visible()
+    # The chat takes the keyboard when it is there, and would have what is typed next.
+    expect(page.get_by_role("textbox", name="Message")).to_be_focused()
     page.keyboard.press("Control+Shift+C")
     page.keyboard.type("new notebook in project")
     page.keyboard.press("Enter")

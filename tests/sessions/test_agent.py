@@ -164,9 +164,10 @@ def test_a_session_without_container_ends_the_turn(here: Place) -> None:
     async def gone(command: str, timeout: float | None = None) -> CommandResult:
         raise Conflict("The session has no container any more.", "no_container")
 
-    events = Events()
+    responder, events = agent(here, Scripted.of(("execute", {"command": "ls"})), gone), Events()
     with fails("no_container"):
-        run(agent(here, Scripted.of(("execute", {"command": "ls"})), gone).respond("Go", events))
+        run(responder.respond("Go", events))
+    run(responder.close())
     assert events.of("tool_end")[0]["exit_code"] is None
 
 
