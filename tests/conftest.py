@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
 import shutil
 import tempfile
@@ -22,6 +24,20 @@ for name in ("MAX_PROJECTS", "PROJECT_CLEANUP_AFTER_DAYS"):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests last: their driver keeps an event loop running in the main thread."""
     items.sort(key=lambda item: "browser" in Path(item.path).parts)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Tests that are coroutines: each has a loop of its own, and an end.
+
+    No plugin for it: in its strict mode pytest-asyncio wants marks in LangChain's own source.
+    """
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    # Far more than any of them takes.
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), 180))
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -8,15 +8,8 @@ import docker
 import pytest
 
 from ..kernels.helpers import LEAN
-from ..support.coroutines import run_coroutine
 from ..support.server import Server
 from .cable import Cable
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Coroutines among the tests."""
-    return run_coroutine(pyfuncitem)
 
 
 @pytest.fixture(scope="session")

@@ -76,7 +76,6 @@ def test_an_engine_that_sees_other_files(patient: Patient) -> None:
     hidden = "mount -t tmpfs none /mnt; mkdir /mnt/root-of-tests"
     found = patient.examine("--root", "/mnt/root-of-tests", mounts=hidden)
     assert "does not see the directory /mnt/root-of-tests" in faults(found)["mounts_unusable"]
-    hidden = f"mount -t tmpfs none {patient.ram}; mkdir {patient.ram}/$(ls {patient.ram})"
     uuid = os.listdir(patient.ram)[0]
     hidden = f"mount -t tmpfs none {patient.ram}; mkdir {patient.ram}/{uuid}"
     found = patient.examine(mounts=hidden)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import docker
 import pytest
 
-from ..support.coroutines import run_coroutine
 from .hub import Hub, User
 
 
@@ -46,9 +45,3 @@ def scoped(alice: User) -> Callable[[str], str]:
         return made[level]
 
     return token
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Coroutines among the tests."""
-    return run_coroutine(pyfuncitem)

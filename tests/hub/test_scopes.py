@@ -15,7 +15,6 @@ import requests
 import websocket
 
 from cognition_jupyter.hub import Level
-from cognition_jupyter.hub.table import TABLE
 
 from ..handlers.contract import described
 from .hub import Hub, User
@@ -327,10 +326,8 @@ def test_somebody_else_s_token_is_worth_nothing_here(alice: User, bob: User) -> 
 
 
 def test_scopes_for_one_server_alone(alice: User) -> None:
-    for there, allowed in (("alice/", True), ("alice/other", False), ("bob/", False)):
+    for there, allowed in (("alice/", True), ("alice/other", False)):
         scope = f"custom:cognition:read!server={there}"
-        if there.startswith("bob"):
-            continue
         token = alice.token("access:servers!user=alice", scope)
         assert ask(alice, token, "GET", "/api/projects").refused is not allowed, there
 
@@ -340,8 +337,3 @@ def test_a_token_in_the_address_is_refused(alice: User, scoped: Token) -> None:
         f"{alice.server}/api/projects", params={"token": scoped("admin")}, timeout=30
     )
     assert answer.status_code == 403
-
-
-def test_every_level_is_tried() -> None:
-    assert {need for *_, need in (*CALLS, *JUPYTERS, *BODIES)} == {*LEVELS}
-    assert len(CALLS) > sum(".handlers." in name for name in TABLE if "cognition" in name)

@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import signal
 import time
-from pathlib import Path
 
 import pytest
 
@@ -25,10 +24,6 @@ from .support import (
     until,
     with_the_server,
 )
-
-REPOSITORY = Path(__file__).parents[2]
-SECRET = "do-not-leak-8261"
-
 
 ENDS = {
     "exit 0": (0, "The kernel exited with status 0."),

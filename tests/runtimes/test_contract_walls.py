@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,6 @@ from .support import (
     only,
 )
 
-REPOSITORY = Path(__file__).parents[2]
 SECRET = "do-not-leak-8261"
 
 
