@@ -15,6 +15,7 @@ from cognition_jupyter.cli import CognitionCommand
 from ..handlers.contract import described, resolve
 from .conftest import CHECKOUT
 
+CLASSES = {one.__name__: one for one in CognitionApp.classes}
 SOURCES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 PAGES = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 
@@ -40,9 +41,17 @@ def test_links_in_the_sources(path: Path) -> None:
 
 @PAGES
 def test_traits_that_are_named_exist(path: Path) -> None:
-    known = {one.__name__: set(one.class_trait_names(config=True)) for one in CognitionApp.classes}
     for owner, name in re.findall(r"\b([A-Z]\w+)\.([a-z_]+)\b", path.read_text()):
-        assert owner not in known or name in known[owner], f"{path.name}: {owner}.{name}"
+        known = CLASSES[owner].class_trait_names(config=True) if owner in CLASSES else [name]
+        assert name in known, f"{path.name}: {owner}.{name}"
+
+
+@PAGES
+def test_numbers_behind_traits_are_their_defaults(path: Path) -> None:
+    named = re.findall(r"`(\w+)\.(\w+)`\s+\(([\d,]+)(?: seconds)?\)", path.read_text())
+    for owner, name, number in named:
+        default = CLASSES[owner].class_traits()[name].default_value_repr()
+        assert float(default) == float(number.replace(",", "")), f"{path.name}: {owner}.{name}"
 
 
 @PAGES
@@ -58,9 +67,13 @@ def test_commands_that_are_named_exist(path: Path) -> None:
 
 def test_rest_names_every_call_and_error_code() -> None:
     page = (CHECKOUT / "docs/rest.md").read_text()
-    for (_, path), operation in described().items():
-        last = re.sub(r"\{\w+\}", "{}", path).rstrip("/{}").rpartition("/")[2]
-        assert last in page, path
+    calls = set()
+    for first in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE):
+        for path in re.findall(r"/(?:[\w/.-]|\{[\w ]+\})+", first):
+            verbs = re.findall(r"\b[A-Z]{3,}\b", first)
+            calls |= {(verb.lower(), re.sub(r"\{.*?\}", "{}", path)) for verb in verbs}
+    assert calls == {(verb, re.sub(r"\{.*?\}", "{}", path)) for verb, path in described()}
+    for operation in described().values():
         for status, response in operation["responses"].items():
             for code in codes(response):
                 rows = [line for line in page.splitlines() if line.startswith(f"| {status} |")]
