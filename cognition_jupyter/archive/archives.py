@@ -221,8 +221,11 @@ class Archives(LoggingConfigurable):
                 report = await self._in_thread(stop.set, work)
                 for note in report.notes:
                     self.log.warning("Copy of %s: %s", project_id, note)
+                # The trust may have been taken back meanwhile.
+                now = await self._store.get(project_id)
+                self._store.set_trusted(metadata, self._store.is_trusted(now))
 
-            made = await self._store.create(new, populate, self._store.is_trusted(old))
+            made = await self._store.create(new, populate)
         data = {"project_id": made.project_id, "origin": "duplicate", "source": project_id}
         self._tell("created", data)
         return made

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from datetime import datetime
 
 import pytest
 from traitlets.config import Config
@@ -16,7 +17,7 @@ from cognition_jupyter.archive.write import write_archive
 from cognition_jupyter.core import Cognition
 from cognition_jupyter.events import Event
 from cognition_jupyter.exceptions import CognitionError, StorageFull
-from cognition_jupyter.models import CreateProject, DuplicateProject
+from cognition_jupyter.models import CreateProject, DuplicateProject, utcnow
 
 from ..memory.snapshot_support import mounted
 from ..projects.store_support import snapshot
@@ -156,6 +157,31 @@ def test_an_export_that_is_broken_off_is_told_too(place: Place) -> None:
         assert [(event.action, event.data) for event in told] == [("exported", data)]
         whole = await exported(cognition, project_id)
         assert told[-1].data == {"project_id": project_id, "bytes": len(whole)}
+
+    place.within(run)
+
+
+def test_a_copy_has_the_trust_that_its_original_has_when_it_is_done(place: Place) -> None:
+    async def run(cognition: Cognition) -> None:
+        store = cognition.store
+        made = await store.create(CreateProject(user_prefix="busy"), trusted=True)
+        assert store.is_trusted(
+            await cognition.archives.duplicate(made.project_id, DuplicateProject())
+        )
+        file = store.paths(made.project_id).project / ".project_metadata.json"
+        read = []
+
+        def clock() -> datetime:
+            """Asked when the copy begins: its original has been read."""
+            read.append(file.read_text())
+            file.write_text(read[-1].replace(f'"{store.directory.uuid}"', "null"))
+            return utcnow()
+
+        store.now = clock
+        copied = await cognition.archives.duplicate(made.project_id, DuplicateProject())
+        assert store.directory.uuid in read[0]
+        assert not store.is_trusted(copied)
+        assert not store.is_trusted(await store.get(copied.project_id))
 
     place.within(run)
 
