@@ -53,17 +53,6 @@ def is_marked_root(directory: Path) -> bool:
     return stat.S_ISREG(status.st_mode) and _is_trusted(status)
 
 
-def uuid_of(root: Path) -> str | None:
-    """The uuid of a marked root that was not opened, or None. Waits for the disk."""
-    if not is_marked_root(root):
-        return None
-    try:
-        found = json.loads(read_bounded(root / MARKER, MAX_MARKER_BYTES))["uuid"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return found if isinstance(found, str) and _UUID.fullmatch(found) else None
-
-
 def _is_trusted(status: os.stat_result) -> bool:
     return status.st_uid in (os.geteuid(), 0)
 
@@ -91,9 +80,9 @@ def read_marker(root: Path) -> dict[str, object]:
 
 
 def owner_holds_lock(root: Path, owner_id: str) -> bool:
-    """Whether the process that registered as `owner_id` lives, found out without a trace.
+    """Whether the process that registered as `owner_id` lives, on this or another host.
 
-    `Root.owner_is_alive` also removes the lock file of one that does not. Raises OSError.
+    For who has not opened the root; leaves no trace. Raises OSError.
     """
     if not _OWNER.fullmatch(owner_id):
         return False
@@ -142,15 +131,12 @@ class Root:
 
     def _open_marker(self) -> str:
         try:
-            marker = self._read_marker()
+            marker = read_marker(self.path)
         except FileNotFoundError:
             marker = {"uuid": uuid.uuid4().hex, "version": FORMAT_VERSION, "runtime": None}
             write_durably(self.path / MARKER, json.dumps(marker).encode())
             fsync_directory(self.path)
         return str(marker["uuid"])
-
-    def _read_marker(self) -> dict[str, object]:
-        return read_marker(self.path)
 
     def _check_locks_work(self) -> None:
         """Some network file systems accept a lock and hold nobody off: refuse those.
@@ -165,13 +151,13 @@ class Root:
     @property
     def runtime(self) -> str | None:
         """The strongest runtime this root's sessions have had, or None before the first."""
-        value = self._read_marker().get("runtime")
+        value = read_marker(self.path).get("runtime")
         return value if isinstance(value, str) else None
 
     def remember_runtime(self, runtime: str) -> None:
         """Record `runtime` as the strongest one used."""
         with self.lock():
-            marker = self._read_marker()
+            marker = read_marker(self.path)
             if marker.get("runtime") != runtime:
                 marker["runtime"] = runtime
                 write_durably(self.path / MARKER, json.dumps(marker).encode())
@@ -225,16 +211,7 @@ class Root:
 
     def owner_is_alive(self, owner_id: str) -> bool:
         """Whether the process that registered as `owner_id` still runs, on this or another host."""
-        if not _OWNER.fullmatch(owner_id):
-            return False
-        path = self._owners / f"{owner_id}.lock"
-        if not path.exists():
-            return False
-        fd = try_lock(path)
-        if fd is None:
-            return True
-        unlock(path, fd)
-        return False
+        return owner_holds_lock(self.path, owner_id)
 
     # -- after a crash ---------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..exceptions import CognitionError
 from .metadata import read_metadata
-from .root import uuid_of
+from .root import read_marker
 
 
 def is_trusted(project: Path) -> bool:
@@ -16,6 +16,6 @@ def is_trusted(project: Path) -> bool:
     """
     try:
         metadata = read_metadata(project.parent, project.name)
-    except CognitionError:
+        return metadata.trusted_in == read_marker(project.parent)["uuid"]
+    except (CognitionError, OSError):
         return False
-    return metadata.trusted_in is not None and metadata.trusted_in == uuid_of(project.parent)
