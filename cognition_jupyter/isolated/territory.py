@@ -14,14 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..exceptions import Forbidden
+from ..projects.mount_table import is_below
 from ..projects.naming import is_project_id
 from ..projects.root import find_marked_root
 
 REPO = "repo"
-
-
-def _inside(path: str, directory: str) -> bool:
-    return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
 class LeadsOut(Forbidden):
@@ -40,7 +37,7 @@ class Territory:
 
     def name(self, path: str) -> str:
         """`path` for a sentence: below the server's directory, not the whole of it."""
-        return os.path.relpath(path, self._given) if _inside(path, self._given) else "The path"
+        return os.path.relpath(path, self._given) if is_below(path, self._given) else "The path"
 
     def part(self, path: str) -> str | None:
         """What `path`, taken literally, belongs to: a workspace, or None for no project.
@@ -48,7 +45,7 @@ class Territory:
         The root of projects and a project's own directory are each a part of their own. Raises
         LeadsOut for what is no place for files: the rest of a root, and outside of the directory.
         """
-        if not _inside(path, self.directory):
+        if not is_below(path, self.directory):
             raise LeadsOut("It leads out of the server's directory.")
         root = self._root(path)
         if root is None:
@@ -62,7 +59,7 @@ class Territory:
     def _root(self, path: str) -> str | None:
         """The outermost root of projects at or above `path`; one that was found stays."""
         for root in self._roots:
-            if _inside(path, root):
+            if is_below(path, root):
                 return root
         found = find_marked_root(Path(path))
         if found is None:
@@ -73,7 +70,7 @@ class Territory:
     def of(self, path: str) -> str | None:
         """The part that `path` says it belongs to. Raises LeadsOut."""
         for directory in (self._given, self.directory):
-            if _inside(path, directory):
+            if is_below(path, directory):
                 rest = os.path.normpath(path)[len(directory) :]
                 return self.part(self.directory + rest)
         raise LeadsOut("It leads out of the server's directory.")

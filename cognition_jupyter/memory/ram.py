@@ -15,6 +15,7 @@ from traitlets import Unicode
 from traitlets.config import LoggingConfigurable
 
 from ..exceptions import RootRefused
+from ..projects.mount_table import innermost, mount_table
 from ..projects.naming import check_project_id, is_project_id
 from ..projects.root import Root
 from ..projects.tree import remove_tree
@@ -25,7 +26,6 @@ SHM = Path("/dev/shm")
 _RAM = ("tmpfs", "ramfs")
 _OWNER_EXAMPLE = "0" * 16
 _TRACE = re.compile(r"\.([^.]+)\.(?:json|new|old)")  # see snapshots/marker.py
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 @dataclass(frozen=True)
@@ -170,20 +170,9 @@ def is_ram(path: Path) -> bool:
 
 
 def file_system(path: Path) -> str:
-    """Type of the file system that `path` is on, from /proc/self/mounts; '' when unknown."""
-    best, kind = "", ""
-    try:
-        mounts = os.fsdecode(Path("/proc/self/mounts").read_bytes())
-    except OSError:
-        return ""
-    target = Path(os.path.realpath(path))
-    for line in mounts.rstrip("\n").split("\n"):
-        point, found = line.split(" ")[1:3]
-        point = _OCTAL.sub(lambda octal: chr(int(octal[1], 8)), point)
-        # Of two mounts on one point, the later is on top.
-        if target.is_relative_to(point) and len(point) >= len(best):
-            best, kind = point, found
-    return kind
+    """Type of the file system that `path` is on; '' when unknown."""
+    mount = innermost(os.path.realpath(path), mount_table())
+    return mount.kind if mount else ""
 
 
 def _private_directory(path: Path) -> None:

@@ -19,8 +19,8 @@ from typing import Any
 from docker.errors import NotFound as DockerNotFound
 
 from ..exceptions import RuntimeUnavailable
+from ..projects.mount_table import innermost, is_below, mount_table
 from .docker_engine import Engine
-from .mount_table import innermost, is_below, mount_table
 
 CODE = "mounts_unusable"
 

@@ -9,8 +9,8 @@ import pytest
 from traitlets import TraitError
 
 from cognition_jupyter.exceptions import RuntimeUnavailable
+from cognition_jupyter.projects.mount_table import MountPoint, innermost, mount_table
 from cognition_jupyter.runtimes.docker import DockerRuntime
-from cognition_jupyter.runtimes.mount_table import MountPoint, innermost, mount_table
 
 
 def source_of(path: str, **mappings: str) -> str:
@@ -57,12 +57,12 @@ def test_what_is_no_mapping(wrong: str) -> None:
 
 def test_the_mount_that_a_path_is_on() -> None:
     table = [
-        MountPoint("/", "/"),
-        MountPoint("/a", "/srv"),
-        MountPoint("/b", "/srv/x"),
-        MountPoint("/c", "/srv"),  # on top of the first, and of what is in it
+        MountPoint("/", "/", "ext4"),
+        MountPoint("/a", "/srv", "ext4"),
+        MountPoint("/b", "/srv/x", "ext4"),
+        MountPoint("/c", "/srv", "ext4"),  # on top of the first, and of what is in it
     ]
-    assert innermost("/srv/y", table) == MountPoint("/c", "/srv")
-    assert innermost("/srvy", table) == MountPoint("/", "/")
+    assert innermost("/srv/y", table) == MountPoint("/c", "/srv", "ext4")
+    assert innermost("/srvy", table) == MountPoint("/", "/", "ext4")
     assert innermost("/srv/y", []) is None
-    assert innermost("/proc/self", mount_table()) == MountPoint("/", "/proc")
+    assert innermost("/proc/self", mount_table()) == MountPoint("/", "/proc", "proc")

@@ -12,10 +12,14 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True)
 class MountPoint:
-    """`point` is where a file system stands in our tree, `root` what of that file system it is."""
+    """`point` is where a file system stands in our tree, `root` what of that file system it is.
+
+    `kind` is the type of the file system, such as `tmpfs`.
+    """
 
     root: str
     point: str
+    kind: str
 
 
 def mount_table() -> list[MountPoint]:
@@ -25,7 +29,11 @@ def mount_table() -> list[MountPoint]:
     except OSError:
         return []
     rows = [line.split(" ") for line in text.rstrip("\n").split("\n")]
-    return [MountPoint(_plain(row[3]), _plain(row[4])) for row in rows if len(row) > 4]
+    return [
+        MountPoint(_plain(row[3]), _plain(row[4]), _plain(row[row.index("-", 6) + 1]))
+        for row in rows
+        if len(row) > 7
+    ]
 
 
 def innermost(path: str, table: list[MountPoint]) -> MountPoint | None:
