@@ -99,8 +99,7 @@ class ProjectCalls(Rest):
         self, project_id: str, days: int | None = None, pin: bool | None = None
     ) -> Project:
         """Move its cleanup date by `days`, pin or unpin it."""
-        given = {"days": days, "pin": pin}
-        body = {name: value for name, value in given.items() if value is not None}
+        body = {"days": days, "pin": pin}
         return await self._call(Project, "POST", f"{_path(project_id)}/extend", body=body)
 
     async def unpin_project(self, project_id: str) -> Project:

@@ -29,7 +29,7 @@ class SessionCalls(Rest):
         self, project_id: str, network_mode: NetworkMode | None = None
     ) -> Session:
         """A new kernel in a fresh container; without `network_mode` the project's own counts."""
-        body = {} if network_mode is None else {"network_mode": network_mode}
+        body = {"network_mode": network_mode}
         return await self._call(Session, "POST", _path(project_id), body=body)
 
     async def get_session(self, project_id: str, session_id: str) -> Session:
