@@ -15,7 +15,7 @@ from ..kernels.policy import SessionPolicy
 from ..maintenance.snapshots import MemorySnapshots
 from ..memory.hot import HotMemories
 from ..memory.ram import RamDirectories, hot_root_of
-from ..projects.root import read_marker
+from ..projects.root import Root, read_marker
 from ..projects.store import ProjectStore
 from ..runtimes.choice import RuntimeChoice
 from ..runtimes.docker import DockerRuntime
@@ -28,10 +28,6 @@ class Marker:
     uuid: str = ""
     runtime: str | None = None
     problem: str = ""
-
-    def remember_runtime(self, runtime: str) -> None:
-        """Never: the doctor starts no session."""
-        raise NotImplementedError
 
 
 class Subject:
@@ -65,7 +61,8 @@ class Subject:
 
     def choice(self) -> RuntimeChoice:
         """What decides which runtime a session gets. The caller closes it."""
-        return RuntimeChoice(self.marker, config=self.config)
+        # Of a root it asks no more than that, as long as no session starts.
+        return RuntimeChoice(cast(Root, self.marker), config=self.config)
 
 
 def _trait(config: Config, owner: type[LoggingConfigurable], name: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from traitlets import Enum
 from traitlets.config import LoggingConfigurable
 
 from ..exceptions import CognitionError, RuntimeUnavailable
 from ..projects.files import in_thread
+from ..projects.root import Root
 from .base import Health, Runtime
 from .bubblewrap import BubblewrapRuntime
 from .docker import DockerRuntime
@@ -19,21 +18,6 @@ RUNTIMES: dict[str, type[Runtime]] = {
 }
 _AUTO = ("docker", "bubblewrap")  # the strongest first
 _STRONGEST = max(runtime.guarantees.strength for runtime in RUNTIMES.values())
-
-
-class Used(Protocol):
-    """What is known of a root: its uuid, and the strongest runtime it has used."""
-
-    @property
-    def uuid(self) -> str:
-        """Of the root."""
-
-    @property
-    def runtime(self) -> str | None:
-        """The runtime's name, None before the first session. May wait for the disk."""
-
-    def remember_runtime(self, runtime: str) -> None:
-        """Record `runtime` as the strongest one used."""
 
 
 class RuntimeChoice(LoggingConfigurable):
@@ -47,7 +31,7 @@ class RuntimeChoice(LoggingConfigurable):
         "not isolate at all.",
     ).tag(config=True)
 
-    def __init__(self, root: Used, **kwargs: object) -> None:
+    def __init__(self, root: Root, **kwargs: object) -> None:
         """Make all runtimes, so that a wrong trait of one stops the start; none connects yet."""
         super().__init__(**kwargs)
         self._root = root
