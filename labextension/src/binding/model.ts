@@ -1,8 +1,8 @@
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { ServerConnection } from '@jupyterlab/services';
-import { VDomModel } from '@jupyterlab/ui-components';
 import { Poll } from '@lumino/polling';
 
+import { StateModel } from '../model/state';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { ISession } from '../server/sessions';
 import { getLastSnapshot } from '../server/saved';
@@ -16,7 +16,7 @@ export interface IBoundView {
 }
 
 /** What the status bar says of the view in front: its project, its session, its memory. */
-export class BindingModel extends VDomModel {
+export class BindingModel extends StateModel {
   constructor(
     private readonly _settings: ServerConnection.ISettings,
     events: ServerEvents,

@@ -1,9 +1,7 @@
 import type { ServerConnection } from '@jupyterlab/services';
-import type { VDomRenderer } from '@jupyterlab/ui-components';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
 
 import { Conversation } from '../conversation/model';
+import { StateModel } from '../model/state';
 import type { JSONRecord } from '../server/check';
 import { text } from '../server/check';
 import type { ISession } from '../server/sessions';
@@ -16,26 +14,23 @@ import type { IPending } from './pending';
 import { PendingMessages } from './pending';
 
 /** A project's chat: which session it is in, what was said, and what waits to be. */
-export class ChatModel implements VDomRenderer.IModel {
+export class ChatModel extends StateModel {
   constructor(
     private readonly _settings: ServerConnection.ISettings,
-    private readonly _events: ServerEvents,
+    events: ServerEvents,
     readonly projectId: string,
     firstPause?: number
   ) {
+    super();
     this._client = new ConversationClient(_settings, projectId, firstPause);
     this._client.received.connect(this._onReceived, this);
     this._client.beganAnew.connect(this._onBeganAnew, this);
     this._client.failed.connect(this._onFailed, this);
     this._client.stateChanged.connect(this._onClientChanged, this);
     this._conversation.stateChanged.connect(this._changed, this);
-    _events.happened.connect(this._onEvent, this);
-    _events.connected.connect(this._onConnected, this);
+    events.happened.connect(this._onEvent, this);
+    events.connected.connect(this._onConnected, this);
     void this.refresh();
-  }
-
-  get stateChanged(): ISignal<this, void> {
-    return this._stateChanged;
   }
 
   /** The session's conversation; another one after a change of sessions. */
@@ -97,16 +92,10 @@ export class ChatModel implements VDomRenderer.IModel {
     return saidIn(this._conversation.entries, this.pending);
   }
 
-  get isDisposed(): boolean {
-    return this._client.isDisposed;
-  }
-
-  dispose(): void {
+  override dispose(): void {
     this._client.dispose();
     this._conversation.dispose();
-    this._events.happened.disconnect(this._onEvent, this);
-    this._events.connected.disconnect(this._onConnected, this);
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** Show a session, and be in it if it lives. */
@@ -269,11 +258,10 @@ export class ChatModel implements VDomRenderer.IModel {
   }
 
   private _changed(): void {
-    this._stateChanged.emit();
+    this.stateChanged.emit();
   }
 
   private readonly _client: ConversationClient;
-  private readonly _stateChanged = new Signal<this, void>(this);
   private _conversation = new Conversation();
   private _pending = new PendingMessages();
   private _sessions: readonly ISession[] | null = null;

@@ -1,7 +1,4 @@
-import type { VDomRenderer } from '@jupyterlab/ui-components';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
-
+import { StateModel } from '../model/state';
 import type { JSONRecord } from '../server/check';
 import { isRecord, number, numberOrNull, text, texts } from '../server/check';
 import type {
@@ -31,14 +28,11 @@ const LIMITS: ILimits = { entries: 2000, characters: 16e6, text: 200_000 };
  * docs/websocket.md says what they are. What is not understood is left out. Views render again at
  * each `stateChanged`.
  */
-export class Conversation implements VDomRenderer.IModel {
+export class Conversation extends StateModel {
   constructor(limits: Partial<ILimits> = {}) {
+    super();
     this._limits = { ...LIMITS, ...limits };
     this._entries = new EntryList(this._limits);
-  }
-
-  get stateChanged(): ISignal<this, void> {
-    return this._stateChanged;
   }
 
   /** Oldest first. Entries are never changed, and the array is another one after each change. */
@@ -71,15 +65,6 @@ export class Conversation implements VDomRenderer.IModel {
     return this._isTurn;
   }
 
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    this._isDisposed = true;
-    Signal.clearData(this);
-  }
-
   /** Take an event. One that was there already, by its number, changes nothing. */
   push(event: unknown): void {
     if (!isRecord(event)) {
@@ -93,7 +78,7 @@ export class Conversation implements VDomRenderer.IModel {
       this._lastSeq = seq;
     }
     this._take(event, text(event.time), seq > 0);
-    this._stateChanged.emit();
+    this.stateChanged.emit();
   }
 
   /** Events that are not `isNumbered` are for one client alone. */
@@ -255,12 +240,10 @@ export class Conversation implements VDomRenderer.IModel {
 
   private readonly _limits: ILimits;
   private readonly _entries: EntryList;
-  private readonly _stateChanged = new Signal<this, void>(this);
   private _session: JSONRecord | null = null;
   private _lastSeq = 0;
   private _isTurn = false;
   private _isEnded = false;
-  private _isDisposed = false;
 }
 
 /** Rich outputs; what is none is left out. */

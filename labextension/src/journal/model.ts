@@ -1,9 +1,7 @@
 import type { ServerConnection } from '@jupyterlab/services';
-import type { VDomRenderer } from '@jupyterlab/ui-components';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
 
 import { Conversation } from '../conversation/model';
+import { StateModel } from '../model/state';
 import { getDetails } from '../server/details';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { IJournalPage } from '../server/journal';
@@ -23,18 +21,15 @@ export interface IJournalOf {
 }
 
 /** The journal of a session, read page by page into a conversation. */
-export class JournalModel implements VDomRenderer.IModel {
+export class JournalModel extends StateModel {
   constructor(
     private readonly _settings: ServerConnection.ISettings,
     events: ServerEvents,
     readonly of: IJournalOf
   ) {
+    super();
     events.happened.connect(this._onEvent, this);
     events.connected.connect(this._onConnected, this);
-  }
-
-  get stateChanged(): ISignal<this, void> {
-    return this._stateChanged;
   }
 
   /** What was read so far. */
@@ -69,14 +64,9 @@ export class JournalModel implements VDomRenderer.IModel {
     return this._error;
   }
 
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    this._isDisposed = true;
+  override dispose(): void {
     this.conversation.dispose();
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** How many entries are wanted, counted from the first. */
@@ -89,9 +79,9 @@ export class JournalModel implements VDomRenderer.IModel {
     this._wanted = Math.max(wanted, this._wanted);
     this._loading ??= this._load().finally(() => {
       this._loading = null;
-      this._changed();
+      this.stateChanged.emit();
     });
-    this._changed();
+    this.stateChanged.emit();
     await this._loading;
   }
 
@@ -108,8 +98,8 @@ export class JournalModel implements VDomRenderer.IModel {
         this._lastSeq = page.lastSeq;
         this._isReady = true;
         this._error = null;
-        this._changed();
-      } while (!this._isDisposed && this.hasMore && this._count < this._wanted);
+        this.stateChanged.emit();
+      } while (!this.isDisposed && this.hasMore && this._count < this._wanted);
     } catch (reason) {
       this._error = reason instanceof Error ? reason : new Error(String(reason));
     }
@@ -154,7 +144,7 @@ export class JournalModel implements VDomRenderer.IModel {
     // Answers can overtake each other, and news.
     if (request === this._lastRequest) {
       this._isTrusted = trusted;
-      this._changed();
+      this.stateChanged.emit();
     }
   }
 
@@ -162,7 +152,7 @@ export class JournalModel implements VDomRenderer.IModel {
     this._askTrust().catch(() => {
       // Who is not known to be trusted is not.
       this._isTrusted = false;
-      this._changed();
+      this.stateChanged.emit();
     });
   }
 
@@ -176,7 +166,7 @@ export class JournalModel implements VDomRenderer.IModel {
     } else if (noun === 'project' && action === 'distrusted') {
       this._lastRequest += 1;
       this._isTrusted = false;
-      this._changed();
+      this.stateChanged.emit();
     } else if (noun === 'project' && action === 'trusted') {
       this._refreshTrust();
     }
@@ -195,13 +185,6 @@ export class JournalModel implements VDomRenderer.IModel {
     }
   }
 
-  private _changed(): void {
-    if (!this._isDisposed) {
-      this._stateChanged.emit();
-    }
-  }
-
-  private readonly _stateChanged = new Signal<this, void>(this);
   private _loading: Promise<void> | null = null;
   private _lastSeq = 0;
   private _wanted = 0;
@@ -210,7 +193,6 @@ export class JournalModel implements VDomRenderer.IModel {
   private _lastRequest = 0;
   private _isBeginningGone = false;
   private _isReady = false;
-  private _isDisposed = false;
 }
 
 function isGone(error: unknown): boolean {

@@ -20,7 +20,7 @@ export class DiffView extends LiveWidget {
     private readonly _actions: Actions,
     private readonly _trans: TranslationBundle
   ) {
-    super([_model.history.changed]);
+    super([_model.history.stateChanged]);
     this.addClass('jp-CognitionMemory-pane');
   }
 

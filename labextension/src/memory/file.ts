@@ -1,6 +1,7 @@
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
+import { StateModel } from '../model/state';
 import type { Expected, IContent, MemoryClient } from '../server/memory';
 import { TooLargeError } from '../server/memory';
 import { RefusedError } from '../server/request';
@@ -19,21 +20,17 @@ export type Shown =
 export type Conflict = 'changed' | 'removed' | null;
 
 /** One file that is open, its text as it is on the server and as the user has it. */
-export class FileModel {
+export class FileModel extends StateModel {
   constructor(
     private readonly _client: MemoryClient,
     private readonly _sessionId: string | null,
     readonly path: string
   ) {
+    super();
     this.name = nameOf(path);
   }
 
   readonly name: string;
-
-  /** Emitted when anything but the draft has changed. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
 
   /** Emitted when the draft was replaced by what is on the server. */
   get loaded(): ISignal<this, void> {
@@ -53,7 +50,7 @@ export class FileModel {
     const wasDirty = this.isDirty;
     this._draft = text;
     if (wasDirty !== this.isDirty) {
-      this._changed.emit();
+      this.stateChanged.emit();
     }
   }
 
@@ -68,15 +65,6 @@ export class FileModel {
 
   get isSaving(): boolean {
     return this._isSaving;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    this._isDisposed = true;
-    Signal.clearData(this);
   }
 
   /** Read it, and give up the draft. Never rejects. */
@@ -105,7 +93,7 @@ export class FileModel {
       overwrite || this._etag === null ? 'anything' : { etag: this._etag };
     this._isSaving = true;
     this._requests += 1; // an answer to a question from before says nothing any more
-    this._changed.emit();
+    this.stateChanged.emit();
     let refused = false;
     try {
       const body = encode(text, this._lineEnd);
@@ -124,7 +112,7 @@ export class FileModel {
       }
     } finally {
       this._isSaving = false;
-      this._changed.emit();
+      this.stateChanged.emit();
     }
     if (refused) {
       this._conflict = 'changed';
@@ -149,7 +137,7 @@ export class FileModel {
       failure = error;
     }
     // Answers can overtake each other; only the one asked for last counts.
-    if (this._isDisposed || request !== this._requests) {
+    if (this.isDisposed || request !== this._requests) {
       return;
     }
     if (failure !== undefined) {
@@ -159,7 +147,7 @@ export class FileModel {
     } else if (this._conflict === 'removed') {
       this._conflict = null; // it is back, as it was
     }
-    this._changed.emit();
+    this.stateChanged.emit();
   }
 
   private _onFailure(error: unknown, isCheck: boolean): void {
@@ -200,7 +188,6 @@ export class FileModel {
     this._loaded.emit();
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private readonly _loaded = new Signal<this, void>(this);
   private _shown: Shown = { kind: 'loading' };
   private _text = '';
@@ -209,6 +196,5 @@ export class FileModel {
   private _etag: string | null = null;
   private _conflict: Conflict = null;
   private _isSaving = false;
-  private _isDisposed = false;
   private _requests = 0;
 }

@@ -23,7 +23,7 @@ export class FileView extends Panel {
     super();
     this.addClass('jp-CognitionMemory-pane');
     this.addWidget(new Header(file, _actions, _trans));
-    file.changed.connect(this._onChanged, this);
+    file.stateChanged.connect(this._onChanged, this);
     file.loaded.connect(this._onLoaded, this);
     this._onChanged();
   }
@@ -163,7 +163,7 @@ class Header extends LiveWidget {
     private readonly _actions: Actions,
     private readonly _trans: TranslationBundle
   ) {
-    super([_file.changed]);
+    super([_file.stateChanged]);
   }
 
   protected override render(): React.JSX.Element {

@@ -1,6 +1,4 @@
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
-
+import { StateModel } from '../model/state';
 import type {
   IDifference,
   IRestored,
@@ -9,12 +7,9 @@ import type {
 } from '../server/snapshots';
 
 /** The snapshots of a project, and what changed between two of them. */
-export class HistoryModel {
-  constructor(private readonly _client: SnapshotsClient) {}
-
-  /** Emitted when anything here is another. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
+export class HistoryModel extends StateModel {
+  constructor(private readonly _client: SnapshotsClient) {
+    super();
   }
 
   /** The snapshots, newest first; null before the first answer. */
@@ -42,11 +37,6 @@ export class HistoryModel {
     return this._failure;
   }
 
-  dispose(): void {
-    this._isDisposed = true;
-    Signal.clearData(this);
-  }
-
   /** Fetch the list. Never rejects. */
   async refresh(): Promise<void> {
     const request = ++this._listed;
@@ -57,10 +47,10 @@ export class HistoryModel {
     } catch (reason) {
       error = reason;
     }
-    if (!this._isDisposed && request === this._listed) {
+    if (!this.isDisposed && request === this._listed) {
       this._snapshots = snapshots;
       this._error = error;
-      this._changed.emit();
+      this.stateChanged.emit();
     }
   }
 
@@ -78,7 +68,7 @@ export class HistoryModel {
     this._pair = { from, to };
     this._difference = null;
     this._failure = null;
-    this._changed.emit();
+    this.stateChanged.emit();
     if (from === null) {
       return;
     }
@@ -89,10 +79,10 @@ export class HistoryModel {
     } catch (error) {
       failure = error;
     }
-    if (!this._isDisposed && request === this._compared) {
+    if (!this.isDisposed && request === this._compared) {
       this._difference = difference;
       this._failure = failure;
-      this._changed.emit();
+      this.stateChanged.emit();
     }
   }
 
@@ -110,7 +100,6 @@ export class HistoryModel {
     return restored;
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private _snapshots: readonly ISnapshot[] | null = null;
   private _error: unknown = null;
   private _pair: { from: number | null; to: number } | null = null;
@@ -118,5 +107,4 @@ export class HistoryModel {
   private _failure: unknown = null;
   private _listed = 0;
   private _compared = 0;
-  private _isDisposed = false;
 }

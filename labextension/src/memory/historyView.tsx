@@ -18,7 +18,7 @@ export class HistoryView extends LiveWidget {
     private readonly _actions: Actions,
     private readonly _trans: TranslationBundle
   ) {
-    super([_model.history.changed, _model.changed]);
+    super([_model.history.stateChanged, _model.stateChanged]);
     this.addClass('jp-CognitionMemory-history');
   }
 

@@ -1,8 +1,7 @@
 import type { Kernel, ServerConnection } from '@jupyterlab/services';
 import { Debouncer } from '@lumino/polling';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
 
+import { StateModel } from '../model/state';
 import { text } from '../server/check';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { IRoute, IRoutes } from '../server/memory';
@@ -18,7 +17,7 @@ import { routeOf, TreeModel } from './tree';
 export type Stage = 'nothing' | 'file' | 'difference';
 
 /** All that the memory view of one project shows, kept up to date while it is to be seen. */
-export class MemoryModel {
+export class MemoryModel extends StateModel {
   constructor(
     settings: ServerConnection.ISettings,
     events: ServerEvents,
@@ -26,6 +25,7 @@ export class MemoryModel {
     readonly projectId: string,
     delay = 250
   ) {
+    super();
     this.client = new MemoryClient(settings, projectId);
     this.tree = new TreeModel(this.client, path => this.sessionFor(path));
     this.history = new HistoryModel(new SnapshotsClient(settings, projectId));
@@ -39,11 +39,6 @@ export class MemoryModel {
   readonly client: MemoryClient;
   readonly tree: TreeModel;
   readonly history: HistoryModel;
-
-  /** Emitted when anything of this model itself is another. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
 
   /** The routes; null before the first answer. */
   get routes(): IRoutes | null {
@@ -72,7 +67,7 @@ export class MemoryModel {
 
   set busy(busy: string) {
     this._busy = busy;
-    this._changed.emit();
+    this.stateChanged.emit();
   }
 
   /** The sessions that live, newest first. */
@@ -87,7 +82,7 @@ export class MemoryModel {
 
   set session(id: string | null) {
     this._session = id;
-    this._changed.emit();
+    this.stateChanged.emit();
     this.invalidate();
   }
 
@@ -101,7 +96,7 @@ export class MemoryModel {
 
   set stage(stage: Stage) {
     this._stage = stage;
-    this._changed.emit();
+    this.stateChanged.emit();
   }
 
   /** While it is not visible, nothing is fetched. */
@@ -116,17 +111,12 @@ export class MemoryModel {
     }
   }
 
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    this._isDisposed = true;
+  override dispose(): void {
     this._stale.dispose();
     this.tree.dispose();
     this.history.dispose();
     this._file?.dispose();
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** The session that has to be named for a path; null where none has, or there is none. */
@@ -140,8 +130,8 @@ export class MemoryModel {
     this._file?.dispose();
     const file = new FileModel(this.client, this.sessionFor(path), path);
     this._file = file;
-    file.changed.connect(() => {
-      this._changed.emit();
+    file.stateChanged.connect(() => {
+      this.stateChanged.emit();
     });
     this.stage = 'file';
     await file.load();
@@ -164,13 +154,13 @@ export class MemoryModel {
     } catch (reason) {
       error = reason;
     }
-    if (this._isDisposed || request !== this._requests) {
+    if (this.isDisposed || request !== this._requests) {
       return;
     }
     this._routes = routes;
     this._error = error;
     this.tree.setRoutes(routes?.routes ?? []);
-    this._changed.emit();
+    this.stateChanged.emit();
     await Promise.all([
       this.tree.refresh(),
       this.history.refresh(),
@@ -180,7 +170,7 @@ export class MemoryModel {
 
   /** Something may have changed: fetch soon, or as soon as it is to be seen. */
   invalidate(): void {
-    if (this._isVisible && !this._isDisposed) {
+    if (this._isVisible && !this.isDisposed) {
       void this._stale.invoke();
     }
   }
@@ -210,7 +200,7 @@ export class MemoryModel {
       if (this._session === null || !ids.includes(this._session)) {
         this._session = ids[0] ?? null;
       }
-      this._changed.emit();
+      this.stateChanged.emit();
       this.invalidate();
     }
   }
@@ -222,13 +212,12 @@ export class MemoryModel {
     }
     if (noun === 'memory') {
       this._warning = text(data.message);
-      this._changed.emit();
+      this.stateChanged.emit();
     }
     this.invalidate();
   }
 
   private readonly _stale: Debouncer;
-  private readonly _changed = new Signal<this, void>(this);
   private readonly _activity = new Map<string, string>();
   private _routes: IRoutes | null = null;
   private _sessions: readonly ISession[] = [];
@@ -239,6 +228,5 @@ export class MemoryModel {
   private _warning = '';
   private _busy = '';
   private _isVisible = false;
-  private _isDisposed = false;
   private _requests = 0;
 }

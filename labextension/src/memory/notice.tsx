@@ -10,7 +10,7 @@ export class NoticeView extends LiveWidget {
     model: MemoryModel,
     private readonly _trans: TranslationBundle
   ) {
-    super([model.changed]);
+    super([model.stateChanged]);
     this.addClass('jp-CognitionMemory-body');
   }
 
@@ -28,7 +28,7 @@ export class NoticeView extends LiveWidget {
 /** What is wrong with hot memory, in the server's words. */
 export class WarningView extends LiveWidget {
   constructor(private readonly _model: MemoryModel) {
-    super([_model.changed]);
+    super([_model.stateChanged]);
   }
 
   protected override render(): React.JSX.Element | null {

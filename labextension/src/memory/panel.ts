@@ -47,7 +47,7 @@ export class MemoryPanel extends SplitPanel {
     this.addWidget(left);
     this.addWidget(this._stage);
     this.setRelativeSizes([2, 3]);
-    model.changed.connect(this._onChanged, this);
+    model.stateChanged.connect(this._onChanged, this);
     this._onChanged();
   }
 

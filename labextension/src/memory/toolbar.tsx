@@ -13,7 +13,7 @@ export class SessionChoice extends LiveWidget {
     private readonly _model: MemoryModel,
     private readonly _trans: TranslationBundle
   ) {
-    super([_model.changed]);
+    super([_model.stateChanged]);
     this.addClass('jp-CognitionMemory-session');
   }
 
@@ -54,7 +54,7 @@ export class UsageView extends LiveWidget {
     private readonly _model: MemoryModel,
     private readonly _trans: TranslationBundle
   ) {
-    super([_model.changed]);
+    super([_model.stateChanged]);
     this.addClass('jp-CognitionMemory-usage');
   }
 

@@ -1,6 +1,4 @@
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
-
+import { StateModel } from '../model/state';
 import type { IEntry, IListing, IRoute, MemoryClient } from '../server/memory';
 import { directoriesTo, parentOf } from './paths';
 
@@ -35,15 +33,12 @@ export type Note =
   | { readonly kind: 'failed'; readonly error: unknown };
 
 /** Directories that are open, and what is in them; each is listed when it is opened. */
-export class TreeModel {
+export class TreeModel extends StateModel {
   constructor(
     private readonly _client: MemoryClient,
     private readonly _sessionFor: (path: string) => string | null
-  ) {}
-
-  /** Emitted when `rows` may be others. */
-  get changed(): ISignal<this, void> {
-    return this._changed;
+  ) {
+    super();
   }
 
   /** Path of the row that the keyboard is at. */
@@ -54,7 +49,7 @@ export class TreeModel {
   set active(path: string | null) {
     if (path !== this._active) {
       this._active = path;
-      this._changed.emit();
+      this.stateChanged.emit();
     }
   }
 
@@ -75,12 +70,7 @@ export class TreeModel {
   /** The routes, which are the top of the tree. */
   setRoutes(routes: readonly IRoute[]): void {
     this._routes = routes;
-    this._changed.emit();
-  }
-
-  dispose(): void {
-    this._disposed = true;
-    Signal.clearData(this);
+    this.stateChanged.emit();
   }
 
   /** All lines that are to be seen. */
@@ -99,12 +89,12 @@ export class TreeModel {
   async toggle(path: string, open = !this._expanded.has(path)): Promise<void> {
     if (!open) {
       this._expanded.delete(path);
-      this._changed.emit();
+      this.stateChanged.emit();
       return;
     }
     if (!this._expanded.has(path)) {
       this._expanded.add(path);
-      this._changed.emit();
+      this.stateChanged.emit();
       await this._load(path);
     }
   }
@@ -131,7 +121,7 @@ export class TreeModel {
   showMore(directory: string): void {
     const shown = this._shown.get(directory) ?? SHOWN;
     this._shown.set(directory, shown + SHOWN);
-    this._changed.emit();
+    this.stateChanged.emit();
   }
 
   /** List all open directories again. */
@@ -229,7 +219,7 @@ export class TreeModel {
       failure = error;
     }
     // Answers can overtake each other; only the one asked for last counts.
-    if (this._disposed || this._requests.get(path) !== request) {
+    if (this.isDisposed || this._requests.get(path) !== request) {
       return;
     }
     if (listing === null) {
@@ -238,10 +228,9 @@ export class TreeModel {
       this._failures.delete(path);
       this._listings.set(directoryKey(path), sorted(listing));
     }
-    this._changed.emit();
+    this.stateChanged.emit();
   }
 
-  private readonly _changed = new Signal<this, void>(this);
   private readonly _listings = new Map<string, IListing>();
   private readonly _failures = new Map<string, unknown>();
   private readonly _expanded = new Set<string>();
@@ -249,7 +238,6 @@ export class TreeModel {
   private readonly _requests = new Map<string, number>();
   private _routes: readonly IRoute[] = [];
   private _active: string | null = null;
-  private _disposed = false;
 }
 
 /** The route that a path belongs to: the longest prefix wins. */

@@ -16,7 +16,7 @@ export class TreeView extends LiveWidget {
     private readonly _actions: Actions,
     private readonly _trans: TranslationBundle
   ) {
-    super([_model.tree.changed, _model.changed]);
+    super([_model.tree.stateChanged, _model.stateChanged]);
     this.addClass('jp-CognitionMemory-tree');
   }
 

@@ -52,7 +52,7 @@ export class MemoryView extends MainAreaWidget<MemoryPanel> {
     this.contentHeader.addWidget(new WarningView(model));
     kernels.runningChanged.connect(this._onKernels, this);
     NotebookActions.executed.connect(this._onExecuted, this);
-    model.changed.connect(this._onChanged, this);
+    model.stateChanged.connect(this._onChanged, this);
   }
 
   readonly model: MemoryModel;

@@ -1,7 +1,3 @@
-import type { VDomRenderer } from '@jupyterlab/ui-components';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
-
 import type { ServerEvents } from '../server/events';
 import type { IProject } from '../server/projects';
 import type { IFilter } from './filter';
@@ -9,16 +5,18 @@ import { ALL, select, tagsOf } from './filter';
 import type { ProjectsModel } from './projects';
 import type { PanelSettings } from './settings';
 import type { SizesModel } from './sizes';
+import { StateModel } from './state';
 
 /** What the list of the panel shows: projects, filtered, and what is known of them besides. */
-export class PanelModel implements VDomRenderer.IModel {
+export class PanelModel extends StateModel {
   constructor(options: PanelModel.IOptions) {
+    super();
     this.projects = options.projects;
     this.sizes = options.sizes;
     this.settings = options.settings;
     this._events = options.events;
     const emit = (): void => {
-      this._stateChanged.emit();
+      this.stateChanged.emit();
     };
     this.projects.stateChanged.connect(emit, this);
     this.sizes.changed.connect(emit, this);
@@ -34,19 +32,6 @@ export class PanelModel implements VDomRenderer.IModel {
   readonly sizes: SizesModel;
   readonly settings: PanelSettings;
 
-  get stateChanged(): ISignal<this, void> {
-    return this._stateChanged;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    this._isDisposed = true;
-    Signal.clearData(this);
-  }
-
   get filter(): IFilter {
     return this._filter;
   }
@@ -54,7 +39,7 @@ export class PanelModel implements VDomRenderer.IModel {
   set filter(filter: IFilter) {
     this._filter = filter;
     this.projects.showsTrash = filter.shown === 'trashed';
-    this._stateChanged.emit();
+    this.stateChanged.emit();
   }
 
   /** Whether the server was there and is away now. */
@@ -80,14 +65,12 @@ export class PanelModel implements VDomRenderer.IModel {
 
   /** Tell the views that time has passed. */
   tick(): void {
-    this._stateChanged.emit();
+    this.stateChanged.emit();
   }
 
   private readonly _events: ServerEvents;
-  private readonly _stateChanged = new Signal<this, void>(this);
   private _filter = ALL;
   private _wasCut = false;
-  private _isDisposed = false;
 }
 
 /** A namespace for `PanelModel` statics. */

@@ -1,14 +1,12 @@
 import type { ServerConnection } from '@jupyterlab/services';
-import type { VDomRenderer } from '@jupyterlab/ui-components';
 import { Debouncer } from '@lumino/polling';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
 
 import { getProject } from '../server/changes';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { IProject, IProjectList } from '../server/projects';
 import { listProjects } from '../server/projects';
 import { RefusedError } from '../server/request';
+import { StateModel } from './state';
 
 /** Events that change no list. */
 const NOT_LISTED = ['progress', 'reconcile'];
@@ -20,21 +18,18 @@ const LIMIT = 10_000;
 const FEW = 5;
 
 /** The projects as the server has them; views render it again at each `stateChanged`. */
-export class ProjectsModel implements VDomRenderer.IModel {
+export class ProjectsModel extends StateModel {
   constructor(
     settings: ServerConnection.ISettings,
     events: ServerEvents,
     delay = 250
   ) {
+    super();
     this._settings = settings;
     // One start or stop of a kernel can come as several events.
     this._changed = new Debouncer(() => this._catchUp(), delay);
     events.happened.connect(this._onEvent, this);
     events.connected.connect(this._onConnected, this);
-  }
-
-  get stateChanged(): ISignal<this, void> {
-    return this._stateChanged;
   }
 
   /** The last list that arrived, without the trash; null before the first. */
@@ -52,14 +47,9 @@ export class ProjectsModel implements VDomRenderer.IModel {
     return this._error;
   }
 
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    this._isDisposed = true;
+  override dispose(): void {
     this._changed.dispose();
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** The project of that id, also from the trash if that is known. */
@@ -104,13 +94,13 @@ export class ProjectsModel implements VDomRenderer.IModel {
       error = reason instanceof Error ? reason : new Error(String(reason));
     }
     // Answers can overtake each other; only the one asked for last counts.
-    if (this._isDisposed || request !== this._lastRequest) {
+    if (this.isDisposed || request !== this._lastRequest) {
       return;
     }
     this._list = list;
     this._trash = this._showsTrash ? trash : null;
     this._error = error;
-    this._stateChanged.emit();
+    this.stateChanged.emit();
   }
 
   private _onEvent(_: ServerEvents, event: IServerEvent): void {
@@ -145,14 +135,14 @@ export class ProjectsModel implements VDomRenderer.IModel {
     this._stale.clear();
     try {
       const found = await Promise.all(stale.map(id => this._find(id)));
-      if (!this._isDisposed && request === this._lastRequest) {
+      if (!this.isDisposed && request === this._lastRequest) {
         this._replace(list, stale, found);
       }
     } catch {
       await this.refresh();
       return;
     }
-    if (!this._isDisposed && request !== this._lastRequest) {
+    if (!this.isDisposed && request !== this._lastRequest) {
       // Something else was asked for meanwhile, which may not know of these.
       stale.forEach(id => this._stale.add(id));
       void this._changed.invoke();
@@ -182,12 +172,11 @@ export class ProjectsModel implements VDomRenderer.IModel {
     const all = [...others, ...there].sort((a, b) => newerFirst(a, b));
     const added = all.length - projects.length;
     this._list = { projects: all, total: total + added };
-    this._stateChanged.emit();
+    this.stateChanged.emit();
   }
 
   private readonly _settings: ServerConnection.ISettings;
   private readonly _changed: Debouncer;
-  private readonly _stateChanged = new Signal<this, void>(this);
   private readonly _stale = new Set<string>();
   private _allStale = false;
   private _list: IProjectList | null = null;
@@ -195,7 +184,6 @@ export class ProjectsModel implements VDomRenderer.IModel {
   private _showsTrash = false;
   private _error: Error | null = null;
   private _lastRequest = 0;
-  private _isDisposed = false;
 }
 
 /** The order of the server; a sort leaves equal ones where they are. */

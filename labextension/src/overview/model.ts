@@ -1,9 +1,7 @@
 import type { ServerConnection } from '@jupyterlab/services';
-import type { VDomRenderer } from '@jupyterlab/ui-components';
 import { Debouncer } from '@lumino/polling';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
 
+import { StateModel } from '../model/state';
 import type { IDetails } from '../server/details';
 import { getDetails } from '../server/details';
 import type { IServerEvent, ServerEvents } from '../server/events';
@@ -11,7 +9,7 @@ import type { IUsage } from '../server/usage';
 import { getUsage } from '../server/usage';
 
 /** A project and its use, followed while it is looked at. */
-export class OverviewModel implements VDomRenderer.IModel {
+export class OverviewModel extends StateModel {
   /** `delay`: for how many milliseconds events are gathered. */
   constructor(
     readonly settings: ServerConnection.ISettings,
@@ -19,13 +17,10 @@ export class OverviewModel implements VDomRenderer.IModel {
     readonly projectId: string,
     delay = 250
   ) {
+    super();
     this._changed = new Debouncer(() => this._refreshIfWatched(), delay);
     events.happened.connect(this._onEvent, this);
     events.connected.connect(this._onChange, this);
-  }
-
-  get stateChanged(): ISignal<this, void> {
-    return this._stateChanged;
   }
 
   /** The last answer that arrived; null before the first. */
@@ -43,14 +38,9 @@ export class OverviewModel implements VDomRenderer.IModel {
     return this._error;
   }
 
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    this._isDisposed = true;
+  override dispose(): void {
     this._changed.dispose();
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** Whether somebody looks at it: what changes meanwhile is asked for once somebody does. */
@@ -73,13 +63,13 @@ export class OverviewModel implements VDomRenderer.IModel {
       error = reason instanceof Error ? reason : new Error(String(reason));
     }
     // Answers can overtake each other; only the one asked for last counts.
-    if (this._isDisposed || request !== this._lastRequest) {
+    if (this.isDisposed || request !== this._lastRequest) {
       return;
     }
     this._details = details;
     this._usage = usage;
     this._error = error;
-    this._stateChanged.emit();
+    this.stateChanged.emit();
   }
 
   private async _refreshIfWatched(): Promise<void> {
@@ -100,12 +90,10 @@ export class OverviewModel implements VDomRenderer.IModel {
   }
 
   private readonly _changed: Debouncer;
-  private readonly _stateChanged = new Signal<this, void>(this);
   private _details: IDetails | null = null;
   private _usage: IUsage | null = null;
   private _error: Error | null = null;
   private _lastRequest = 0;
   private _isOld = true;
   private _isWatched = false;
-  private _isDisposed = false;
 }

@@ -1,8 +1,7 @@
 import type { ServerConnection } from '@jupyterlab/services';
 import { Debouncer } from '@lumino/polling';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
 
+import { StateModel } from '../model/state';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import { NotEnabledError } from '../server/request';
 import type { ISession } from '../server/sessions';
@@ -14,20 +13,17 @@ const FIRST_PAUSE = 1000;
 const LONGEST_PAUSE = 60_000;
 
 /** The sessions of all projects as the server has them. */
-export class SessionsModel {
+export class SessionsModel extends StateModel {
   constructor(
     settings: ServerConnection.ISettings,
     events: ServerEvents,
     delay = 250
   ) {
+    super();
     this._settings = settings;
     this._changed = new Debouncer(() => this.refresh(), delay);
     events.happened.connect(this._onEvent, this);
     events.connected.connect(this._onConnected, this);
-  }
-
-  get stateChanged(): ISignal<this, void> {
-    return this._stateChanged;
   }
 
   /** The last list that arrived: live ones first; null before the first. */
@@ -60,7 +56,7 @@ export class SessionsModel {
     }
     this._sessions = sessions;
     this._error = error;
-    this._stateChanged.emit();
+    this.stateChanged.emit();
     if (error !== null && !(error instanceof NotEnabledError)) {
       setTimeout(() => {
         if (request === this._lastRequest) {
@@ -82,7 +78,6 @@ export class SessionsModel {
 
   private readonly _settings: ServerConnection.ISettings;
   private readonly _changed: Debouncer;
-  private readonly _stateChanged = new Signal<this, void>(this);
   private _sessions: readonly ISession[] | null = null;
   private _error: unknown = null;
   private _lastRequest = 0;
