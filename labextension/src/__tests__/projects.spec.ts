@@ -65,7 +65,6 @@ describe('ProjectsModel', () => {
           cleanupAt: '2026-12-24T12:00:00.000000Z',
           lastAccessed: '2026-11-24T12:00:00.000000Z',
           diskBytes: null,
-          memoryBytes: null,
           contentsPath: 'workspaces/my-api-a7b3c2d1/repo',
           trusted: true,
           brokenReason: null
@@ -81,7 +80,6 @@ describe('ProjectsModel', () => {
           cleanupAt: null,
           lastAccessed: null,
           diskBytes: null,
-          memoryBytes: null,
           contentsPath: null,
           trusted: false,
           brokenReason: 'Its metadata is not JSON.'

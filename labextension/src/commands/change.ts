@@ -3,12 +3,8 @@ import { duplicateIcon, editIcon } from '@jupyterlab/ui-components';
 
 import { extendIcon, pinIcon } from '../icons';
 import { showWork } from '../progress';
-import {
-  changeProject,
-  duplicateProject,
-  extendProject,
-  getProject
-} from '../server/changes';
+import { changeProject, duplicateProject, extendProject } from '../server/changes';
+import { getDetails } from '../server/details';
 import type { IProject } from '../server/projects';
 import type { ICommandContext } from './context';
 import { addProjectCommand } from './context';
@@ -48,7 +44,7 @@ export function addChangeCommands(context: ICommandContext): void {
     icon: editIcon,
     failed: trans.__('The project could not be changed'),
     run: async project => {
-      const details = await getProject(settings, project.id);
+      const details = await getDetails(settings, project.id);
       const { EditBody } = await import('../dialogs/edit');
       const { button, value } = await showDialog({
         title: trans.__('Edit %1', project.id),

@@ -5,7 +5,7 @@ import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { describe, showFailure } from '../failure';
 import type { PanelSettings } from '../model/settings';
-import { getProject } from '../server/changes';
+import { getDetails } from '../server/details';
 import type { IProject } from '../server/projects';
 import { listProjects } from '../server/projects';
 import type { IProjects } from '../tokens';
@@ -73,7 +73,7 @@ export function addProjectCommand(
         const project =
           named(context, args) ??
           (typeof args.project_id === 'string'
-            ? await getProject(context.projects.settings, args.project_id)
+            ? await getDetails(context.projects.settings, args.project_id)
             : await ask(context, command));
         if (project) {
           await command.run(project, args);

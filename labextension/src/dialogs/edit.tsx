@@ -1,7 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import type { IProjectChange, IProjectDetails } from '../server/changes';
+import type { IProjectChange } from '../server/changes';
+import type { IDetails } from '../server/details';
 import type { NetworkMode } from '../server/projects';
 import { parseTags } from './create';
 import type { FormValues } from './form';
@@ -9,14 +10,14 @@ import { Field, FormBody } from './form';
 
 /** The body of the dialog that changes a project. */
 export class EditBody extends FormBody {
-  constructor(project: IProjectDetails, trans: TranslationBundle) {
+  constructor(project: IDetails, trans: TranslationBundle) {
     super();
     this._project = project;
     this._trans = trans;
   }
 
   /** What is to change; empty when nothing is. */
-  static change(project: IProjectDetails, values: FormValues): IProjectChange {
+  static change(project: IDetails, values: FormValues): IProjectChange {
     const description = (values.description ?? '').trim();
     const tags = parseTags(values.tags ?? '');
     const network_mode = values.network_mode as NetworkMode;
@@ -26,7 +27,7 @@ export class EditBody extends FormBody {
       ...(description !== project.description && { description }),
       ...(tags.join() !== project.tags.join() && { tags }),
       ...(network_mode !== project.networkMode && { network_mode }),
-      ...(container_image !== project.containerImage && { container_image }),
+      ...(container_image !== project.image && { container_image }),
       ...(days !== project.cleanupAfterDays && { cleanup_after_days: days })
     };
   }
@@ -67,7 +68,7 @@ export class EditBody extends FormBody {
               name="container_image"
               spellCheck={false}
               placeholder={trans.__("The server's own")}
-              defaultValue={project.containerImage ?? ''}
+              defaultValue={project.image ?? ''}
             />
           )}
         </Field>
@@ -82,7 +83,7 @@ export class EditBody extends FormBody {
               type="number"
               min={1}
               max={3650}
-              defaultValue={project.cleanupAfterDays ?? ''}
+              defaultValue={project.cleanupAfterDays}
             />
           )}
         </Field>
@@ -90,6 +91,6 @@ export class EditBody extends FormBody {
     );
   }
 
-  private readonly _project: IProjectDetails;
+  private readonly _project: IDetails;
   private readonly _trans: TranslationBundle;
 }

@@ -1,11 +1,9 @@
 import type { ServerConnection } from '@jupyterlab/services';
 import { Debouncer } from '@lumino/polling';
 
-import { getProject } from '../server/changes';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { IProject, IProjectList } from '../server/projects';
-import { listProjects } from '../server/projects';
-import { RefusedError } from '../server/request';
+import { findProject, listProjects } from '../server/projects';
 import { StateModel } from './state';
 
 /** Events that change no list. */
@@ -151,15 +149,8 @@ export class ProjectsModel extends StateModel {
 
   /** The project as it is now; null when it is no more, or in the trash. */
   private async _find(id: string): Promise<IProject | null> {
-    try {
-      const project = await getProject(this._settings, id);
-      return project.status === 'trashed' ? null : project;
-    } catch (error) {
-      if (error instanceof RefusedError && error.status === 404) {
-        return null;
-      }
-      throw error;
-    }
+    const project = await findProject(this._settings, id);
+    return project?.status === 'trashed' ? null : project;
   }
 
   private _replace(

@@ -1,7 +1,6 @@
 /** What can be done with projects. All throw as `listProjects` does. */
 import type { ServerConnection } from '@jupyterlab/services';
 
-import { numberOrNull, record, textOrNull } from './check';
 import type { IProject, NetworkMode } from './projects';
 import { parseProject } from './projects';
 import { requestJSON } from './request';
@@ -30,15 +29,6 @@ export interface IProjectChange {
   readonly cleanup_after_days?: number | null;
 }
 
-/** A project with what can be changed of it. */
-export interface IProjectDetails extends IProject {
-  readonly networkMode: NetworkMode;
-  readonly containerImage: string | null;
-
-  /** After how many days without use it goes to the trash; null when the server does not say. */
-  readonly cleanupAfterDays: number | null;
-}
-
 /** Make a project; waits for a clone or a template's command. */
 export async function createProject(
   settings: Settings,
@@ -48,21 +38,6 @@ export async function createProject(
   return parseProject(
     await requestJSON(settings, { path, method: 'POST', json: project })
   );
-}
-
-/** Everything that can be changed of a project; also of one in the trash. */
-export async function getProject(
-  settings: Settings,
-  projectId: string
-): Promise<IProjectDetails> {
-  const path = ['api', 'projects', projectId];
-  const details = record(await requestJSON(settings, { path }));
-  return {
-    ...parseProject(details),
-    networkMode: details.network_mode === 'ON' ? 'ON' : 'OFF',
-    containerImage: textOrNull(record(details.config).container_image),
-    cleanupAfterDays: numberOrNull(details.cleanup_after_days)
-  };
 }
 
 /** Change a project; sessions started from then on see it. */

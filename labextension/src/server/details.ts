@@ -27,7 +27,7 @@ export interface IDetails extends IProject {
   readonly sessions: readonly ISession[];
 }
 
-/** Ask for all of a project. @throws as `listProjects`. */
+/** Ask for all of a project, also of one in the trash. @throws as `listProjects`. */
 export async function getDetails(
   settings: ServerConnection.ISettings,
   projectId: string
@@ -40,7 +40,7 @@ export async function getDetails(
   return {
     ...parseProject(details),
     createdAt: requiredText(details.created_at),
-    networkMode: networkMode(details.network_mode),
+    networkMode: details.network_mode === 'ON' ? 'ON' : 'OFF',
     image: textOrNull(config.container_image),
     repoUrl: textOrNull(config.repo_url),
     template: textOrNull(config.template),
@@ -62,8 +62,4 @@ export async function getSession(
 ): Promise<ISession> {
   const path = ['api', 'projects', projectId, 'sessions', sessionId];
   return parseSession(await requestJSON(settings, { path }));
-}
-
-function networkMode(value: unknown): NetworkMode {
-  return value === 'ON' ? 'ON' : 'OFF';
 }

@@ -10,7 +10,7 @@ import {
   textOrNull,
   texts
 } from './check';
-import { requestJSON } from './request';
+import { RefusedError, requestJSON } from './request';
 
 /** Whether sessions have a network. */
 export type NetworkMode = 'OFF' | 'ON';
@@ -29,9 +29,8 @@ export interface IProject {
   readonly cleanupAt: string | null;
   readonly lastAccessed: string | null;
 
-  /** Bytes on disk and in hot memory as they were last measured; null when they were not. */
+  /** Bytes on disk as they were last measured; null when they were not. */
   readonly diskBytes: number | null;
-  readonly memoryBytes: number | null;
 
   /** Where the file browser finds it; null when its root is outside Jupyter's. */
   readonly contentsPath: string | null;
@@ -66,6 +65,22 @@ export async function listProjects(
   return { projects, total: numberOrNull(body.total) ?? projects.length };
 }
 
+/** A project, also one in the trash; null when there is none of that id. */
+export async function findProject(
+  settings: ServerConnection.ISettings,
+  projectId: string
+): Promise<IProject | null> {
+  const path = ['api', 'projects', projectId];
+  try {
+    return parseProject(await requestJSON(settings, { path }));
+  } catch (error) {
+    if (error instanceof RefusedError && error.status === 404) {
+      return null;
+    }
+    throw error;
+  }
+}
+
 /** A project as lists and details have it. @throws UnexpectedAnswerError */
 export function parseProject(value: unknown): IProject {
   const project = record(value);
@@ -84,7 +99,6 @@ export function parseProject(value: unknown): IProject {
     cleanupAt: textOrNull(project.deletion_at) ?? textOrNull(project.cleanup_at),
     lastAccessed: textOrNull(project.last_accessed),
     diskBytes: numberOrNull(project.disk_bytes),
-    memoryBytes: numberOrNull(project.memory_bytes),
     contentsPath: textOrNull(project.contents_path),
     trusted: project.trusted === true,
     brokenReason: status === 'broken' ? text(project.reason) : null

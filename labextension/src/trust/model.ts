@@ -5,7 +5,7 @@ import { Signal } from '@lumino/signaling';
 
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { IProject } from '../server/projects';
-import { findProject } from '../server/trust';
+import { findProject } from '../server/projects';
 
 const PROJECT_ID = /^[a-z][a-z0-9-]{0,31}-[0-9a-f]{8}$/;
 const WORKSPACE = 'repo';
