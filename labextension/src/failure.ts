@@ -48,3 +48,16 @@ export function showFailure(
           ]
   });
 }
+
+/** Do something; the user is told why it failed. */
+export async function guarded(
+  { trans }: { readonly trans: TranslationBundle },
+  failed: string,
+  work: () => Promise<unknown>
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    showFailure(failed, describe(error, trans), trans);
+  }
+}

@@ -3,12 +3,12 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
+import { Backoff } from '../model/backoff';
 import type { JSONRecord } from '../server/check';
 import { isRecord, number, numberOrNull, text, textOrNull } from '../server/check';
 import { getSession } from '../server/details';
 import { getEvents } from '../server/journal';
-import { NotEnabledError, RefusedError } from '../server/request';
-import { Backoff } from './backoff';
+import { asError, NotEnabledError, RefusedError } from '../server/request';
 import { ConversationSocket } from './socket';
 
 /**
@@ -208,7 +208,7 @@ export class ConversationClient implements IDisposable {
       this._begin();
       this._fail(error);
     } else {
-      this._fail(error instanceof Error ? error : new Error(String(error)));
+      this._fail(asError(error));
     }
   }
 

@@ -7,6 +7,7 @@ import { text } from '../server/check';
 import type { ISession } from '../server/sessions';
 import { getDetails } from '../server/details';
 import type { IServerEvent, ServerEvents } from '../server/events';
+import { asError } from '../server/request';
 import type { ClientState } from './client';
 import { ConversationClient } from './client';
 import { saidIn } from './history';
@@ -159,7 +160,7 @@ export class ChatModel extends StateModel {
       }
     } catch (error) {
       if (request === this._lastRequest && !this.isDisposed) {
-        this._unknown = error instanceof Error ? error : new Error(String(error));
+        this._unknown = asError(error);
         this._changed();
       }
     }

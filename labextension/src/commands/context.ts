@@ -1,9 +1,10 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { InputDialog } from '@jupyterlab/apputils';
+import type { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import type { LabIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
-import { describe, showFailure } from '../failure';
+import { guarded } from '../failure';
 import type { PanelSettings } from '../model/settings';
 import { getDetails } from '../server/details';
 import type { IProject } from '../server/projects';
@@ -16,8 +17,7 @@ export interface ICommandContext {
   readonly projects: IProjects;
   readonly settings: PanelSettings;
 
-  /** The folder that the file browser shows; null where there is none. */
-  readonly folder: () => string | null;
+  readonly fileBrowser: IDefaultFileBrowser | null;
 }
 
 /** A command that is about one project. */
@@ -69,7 +69,7 @@ export function addProjectCommand(
         }
       : undefined,
     execute: args =>
-      guarded(context, command.failed, async () => {
+      guarded(context.projects, command.failed, async () => {
         const project =
           named(context, args) ??
           (typeof args.project_id === 'string'
@@ -80,19 +80,6 @@ export function addProjectCommand(
         }
       })
   });
-}
-
-/** Do something; the user is told why it failed. */
-export async function guarded(
-  { projects: { trans } }: ICommandContext,
-  failed: string,
-  work: () => Promise<void>
-): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    showFailure(failed, describe(error, trans), trans);
-  }
 }
 
 /** Whether sessions of the project can start: it is not in the trash and not broken. */
@@ -116,21 +103,20 @@ const ARGUMENTS = {
 } as const;
 
 function named(
-  { folder, projects: { model } }: ICommandContext,
+  { fileBrowser, projects: { model } }: ICommandContext,
   args: ReadonlyPartialJSONObject
 ): IProject | undefined {
   if (typeof args.project_id === 'string') {
     return model.project(args.project_id);
   }
-  const path = folder();
-  return args.from === 'filebrowser' && path !== null
-    ? model.projectAt(path)
+  return args.from === 'filebrowser' && fileBrowser
+    ? model.projectAt(fileBrowser.model.path)
     : undefined;
 }
 
 /** Ask which project; null when the user does not say. */
 async function ask(
-  { folder, projects }: ICommandContext,
+  { fileBrowser, projects }: ICommandContext,
   { asksForTrashed = false, isFor = isUsable, label }: IProjectCommand
 ): Promise<IProject | null> {
   const { model, settings, trans } = projects;
@@ -140,7 +126,7 @@ async function ask(
   if (candidates.length === 0) {
     throw new Error(trans.__('There is no project for this.'));
   }
-  const here = model.projectAt(folder() ?? '')?.id;
+  const here = model.projectAt(fileBrowser?.model.path ?? '')?.id;
   const current = candidates.findIndex(project => project.id === here);
   const { button, value } = await InputDialog.getItem({
     title: label.replace(/…$/, ''),

@@ -2,6 +2,7 @@ import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { addIcon } from '@jupyterlab/ui-components';
 import { Throttler } from '@lumino/polling';
 
+import { guarded } from '../failure';
 import { showWork } from '../progress';
 import type { INewProject } from '../server/changes';
 import { createProject } from '../server/changes';
@@ -9,7 +10,6 @@ import type { IServerEvent } from '../server/events';
 import type { IProject } from '../server/projects';
 import { listTemplates } from '../server/templates';
 import type { ICommandContext } from './context';
-import { guarded } from './context';
 import { CommandIDs } from './ids';
 
 /** How often the progress of a clone is shown, in milliseconds. */
@@ -26,7 +26,7 @@ export function addCreateCommand(context: ICommandContext): void {
     icon: addIcon,
     describedBy: { args: {} },
     execute: () =>
-      guarded(context, trans.__('The project could not be created'), async () => {
+      guarded(context.projects, trans.__('The project could not be created'), async () => {
         const project = await ask(context);
         if (project) {
           create(context, project);

@@ -9,7 +9,7 @@ import { CommandIDs } from './ids';
 
 /** Add the commands that go to a project's files, or start a session of it. */
 export function addOpenCommands(context: ICommandContext): void {
-  const { app, folder } = context;
+  const { app, fileBrowser } = context;
   const { trans } = context.projects;
 
   /** Where something new goes. */
@@ -24,7 +24,7 @@ export function addOpenCommands(context: ICommandContext): void {
         )
       );
     }
-    const here = args.from === 'filebrowser' ? folder() : null;
+    const here = args.from === 'filebrowser' ? fileBrowser?.model.path : undefined;
     return here ?? project.contentsPath;
   };
 

@@ -1,11 +1,12 @@
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import { deleteIcon, undoIcon } from '@jupyterlab/ui-components';
 
+import { guarded } from '../failure';
 import { deleteProject, restoreProject } from '../server/changes';
 import type { IProject } from '../server/projects';
 import { RefusedError } from '../server/request';
 import type { ICommandContext } from './context';
-import { addProjectCommand, guarded } from './context';
+import { addProjectCommand } from './context';
 import { CommandIDs } from './ids';
 
 /** How long a deletion can be undone from its notification, in milliseconds. */
@@ -60,8 +61,7 @@ async function moveToTrash(
         : error.message,
       error.code === 'active_sessions'
         ? trans.__('End Sessions and Delete')
-        : trans.__('Delete Anyway'),
-      trans.__('Cancel')
+        : trans.__('Delete Anyway')
     );
     if (!isSure) {
       return;
@@ -78,7 +78,7 @@ async function moveToTrash(
           callback: () => {
             Notification.dismiss(notification);
             const failed = trans.__('The project could not be restored');
-            void guarded(context, failed, () => restoreProject(settings, id));
+            void guarded(context.projects, failed, () => restoreProject(settings, id));
           }
         }
       ]
@@ -94,8 +94,7 @@ async function deleteForGood(
   const isSure = await confirmed(
     trans.__('Delete %1 for good?', id),
     trans.__('Its files, memory and history are removed. This can not be undone.'),
-    trans.__('Delete for Good'),
-    trans.__('Cancel')
+    trans.__('Delete for Good')
   );
   if (isSure) {
     await deleteProject(settings, id, { permanent: true });
@@ -106,13 +105,9 @@ async function deleteForGood(
 async function confirmed(
   title: string,
   body: string,
-  yes: string,
-  no: string
+  yes: string
 ): Promise<boolean> {
-  const buttons = [
-    Dialog.cancelButton({ label: no }),
-    Dialog.warnButton({ label: yes })
-  ];
+  const buttons = [Dialog.cancelButton(), Dialog.warnButton({ label: yes })];
   const { button } = await showDialog({ title, body, buttons, defaultButton: 0 });
   return button.accept;
 }

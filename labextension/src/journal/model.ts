@@ -6,7 +6,7 @@ import { getDetails } from '../server/details';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { IJournalPage } from '../server/journal';
 import { getEvents } from '../server/journal';
-import { RefusedError } from '../server/request';
+import { asError, RefusedError } from '../server/request';
 
 /** How many events before the newest are asked for when the first are not kept any more. */
 const NEWEST = 4096;
@@ -101,7 +101,7 @@ export class JournalModel extends StateModel {
         this.stateChanged.emit();
       } while (!this.isDisposed && this.hasMore && this._count < this._wanted);
     } catch (reason) {
-      this._error = reason instanceof Error ? reason : new Error(String(reason));
+      this._error = asError(reason);
     }
   }
 

@@ -4,6 +4,7 @@ import { Debouncer } from '@lumino/polling';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import type { IProject, IProjectList } from '../server/projects';
 import { findProject, listProjects } from '../server/projects';
+import { asError } from '../server/request';
 import { StateModel } from './state';
 
 /** Events that change no list. */
@@ -89,7 +90,7 @@ export class ProjectsModel extends StateModel {
           : null
       ]);
     } catch (reason) {
-      error = reason instanceof Error ? reason : new Error(String(reason));
+      error = asError(reason);
     }
     // Answers can overtake each other; only the one asked for last counts.
     if (this.isDisposed || request !== this._lastRequest) {

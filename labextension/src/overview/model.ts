@@ -5,6 +5,7 @@ import { StateModel } from '../model/state';
 import type { IDetails } from '../server/details';
 import { getDetails } from '../server/details';
 import type { IServerEvent, ServerEvents } from '../server/events';
+import { asError } from '../server/request';
 import type { IUsage } from '../server/usage';
 import { getUsage } from '../server/usage';
 
@@ -60,7 +61,7 @@ export class OverviewModel extends StateModel {
       const isUsable = details.status === 'active' || details.status === 'idle';
       usage = isUsable ? await getUsage(this.settings, this.projectId) : null;
     } catch (reason) {
-      error = reason instanceof Error ? reason : new Error(String(reason));
+      error = asError(reason);
     }
     // Answers can overtake each other; only the one asked for last counts.
     if (this.isDisposed || request !== this._lastRequest) {

@@ -33,9 +33,8 @@ export const chatPlugin: JupyterFrontEndPlugin<void> = {
     const { shell } = app;
     const { trans } = projects;
     const tracker = new WidgetTracker<ChatWidget>({ namespace: 'cognition-chat' });
-    const folder = (): string | null => fileBrowser?.model.path ?? null;
     // Also takes `session_id`, the session to show; without it, one is chosen.
-    addProjectCommand({ app, folder, projects, settings }, CommandIDs.chat, {
+    addProjectCommand({ app, fileBrowser, projects, settings }, CommandIDs.chat, {
       label: trans.__('Open Chat'),
       icon: chatIcon,
       failed: trans.__('The chat could not be opened'),

@@ -46,8 +46,7 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
     launcher: ILauncher | null
   ) => {
     const { trans } = projects;
-    const folder = (): string | null => fileBrowser?.model.path ?? null;
-    const context = { app, folder, projects, settings };
+    const context = { app, fileBrowser, projects, settings };
     addCreateCommand(context);
     addOpenCommands(context);
     addChangeCommands(context);

@@ -51,8 +51,7 @@ export const memoryPlugin: JupyterFrontEndPlugin<void> = {
       namespace: 'cognition-memory'
     });
 
-    const folder = (): string | null => fileBrowser?.model.path ?? null;
-    const context = { app, folder, projects, settings };
+    const context = { app, fileBrowser, projects, settings };
     addProjectCommand(context, CommandIDs.memory, {
       label: trans.__('Open Memory'),
       icon: treeViewIcon,

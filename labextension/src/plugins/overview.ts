@@ -46,8 +46,7 @@ export const overviewPlugin: JupyterFrontEndPlugin<void> = {
       namespace: 'cognition-journal'
     });
 
-    const folder = (): string | null => fileBrowser?.model.path ?? null;
-    addProjectCommand({ app, folder, projects, settings }, CommandIDs.overview, {
+    addProjectCommand({ app, fileBrowser, projects, settings }, CommandIDs.overview, {
       label: trans.__('Open Overview'),
       icon: projectsIcon,
       failed: trans.__('The overview could not be opened'),

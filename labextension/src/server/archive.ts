@@ -2,7 +2,7 @@ import { ServerConnection } from '@jupyterlab/services';
 
 import type { IProject } from './projects';
 import { parseProject } from './projects';
-import { readJSON, refusal, request, requestUrl } from './request';
+import { asError, readJSON, refusal, request, requestUrl } from './request';
 
 type Settings = ServerConnection.ISettings;
 
@@ -48,7 +48,7 @@ export function downloadArchive(
         refused(new NoArchiveError());
       },
       (reason: unknown) => {
-        refused(reason instanceof Error ? reason : new Error(String(reason)));
+        refused(asError(reason));
       }
     );
   });

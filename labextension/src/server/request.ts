@@ -17,6 +17,11 @@ export class RefusedError extends Error {
   }
 }
 
+/** What was thrown, as an error. */
+export function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
 /** What is asked for: parts of a path below the server's base URL, each still unquoted. */
 export interface IRequest {
   readonly path: readonly string[];

@@ -1,7 +1,7 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Dialog, showDialog } from '@jupyterlab/apputils';
 
-import { describe, showFailure } from '../failure';
+import { guarded } from '../failure';
 import type { ISession } from '../server/sessions';
 import { stopSession } from '../server/sessions';
 import type { IProjects } from '../tokens';
@@ -11,19 +11,13 @@ import type { ISessionActions } from './row';
 /** What can be done with sessions, with the user told when it fails. */
 export function sessionActions(
   { commands, serviceManager }: JupyterFrontEnd,
-  { settings, trans }: IProjects,
+  projects: IProjects,
   sessions: SessionsModel
 ): ISessionActions {
-  const attempt = async (title: string, work: () => Promise<unknown>): Promise<void> => {
-    try {
-      await work();
-    } catch (error) {
-      showFailure(title, describe(error, trans), trans);
-    }
-  };
+  const { settings, trans } = projects;
   return {
     connect: ({ contentsPath, id, projectId }) =>
-      void attempt(trans.__('The console could not be opened'), () =>
+      void guarded(projects, trans.__('The console could not be opened'), () =>
         commands.execute('console:create', {
           activate: true,
           basePath: contentsPath ?? '',
@@ -32,7 +26,7 @@ export function sessionActions(
         })
       ),
     interrupt: ({ id }) =>
-      void attempt(trans.__('The kernel could not be interrupted'), async () => {
+      void guarded(projects, trans.__('The kernel could not be interrupted'), async () => {
         const model = await serviceManager.kernels.findById(id);
         if (!model) {
           throw new Error(trans.__('This server has no such kernel.'));
@@ -45,7 +39,7 @@ export function sessionActions(
         }
       }),
     stop: session =>
-      void attempt(trans.__('The session could not be stopped'), async () => {
+      void guarded(projects, trans.__('The session could not be stopped'), async () => {
         if (await confirmed(session)) {
           await stopSession(settings, session);
           await sessions.refresh();

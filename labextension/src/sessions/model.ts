@@ -1,6 +1,7 @@
 import type { ServerConnection } from '@jupyterlab/services';
 import { Debouncer } from '@lumino/polling';
 
+import { Backoff } from '../model/backoff';
 import { StateModel } from '../model/state';
 import type { IServerEvent, ServerEvents } from '../server/events';
 import { NotEnabledError } from '../server/request';
@@ -10,7 +11,6 @@ import { listSessions } from '../server/sessions';
 /** Events after which the list may be another. */
 const LISTED = ['session', 'reconcile', 'project'];
 const FIRST_PAUSE = 1000;
-const LONGEST_PAUSE = 60_000;
 
 /** The sessions of all projects as the server has them. */
 export class SessionsModel extends StateModel {
@@ -42,7 +42,7 @@ export class SessionsModel extends StateModel {
   }
 
   /** Fetch the list, until it is there. Never rejects. */
-  async refresh(pause = FIRST_PAUSE): Promise<void> {
+  async refresh(): Promise<void> {
     const request = ++this._lastRequest;
     let sessions = this._sessions;
     let error: unknown = null;
@@ -58,11 +58,9 @@ export class SessionsModel extends StateModel {
     this._error = error;
     this.stateChanged.emit();
     if (error !== null && !(error instanceof NotEnabledError)) {
-      setTimeout(() => {
-        if (request === this._lastRequest) {
-          void this.refresh(Math.min(2 * pause, LONGEST_PAUSE));
-        }
-      }, pause);
+      this._backoff.later();
+    } else {
+      this._backoff.reset();
     }
   }
 
@@ -78,6 +76,7 @@ export class SessionsModel extends StateModel {
 
   private readonly _settings: ServerConnection.ISettings;
   private readonly _changed: Debouncer;
+  private readonly _backoff = new Backoff(FIRST_PAUSE, () => void this.refresh());
   private _sessions: readonly ISession[] | null = null;
   private _error: unknown = null;
   private _lastRequest = 0;

@@ -5,7 +5,7 @@ import type { CommandRegistry } from '@lumino/commands';
 
 import { isUsable } from '../commands/context';
 import { CommandIDs } from '../commands/ids';
-import { describe, showFailure } from '../failure';
+import { guarded } from '../failure';
 import { setTrust } from '../server/trust';
 import type { IProjects } from '../tokens';
 import type { TrustModel } from './model';
@@ -13,10 +13,11 @@ import type { TrustModel } from './model';
 /** Add the command that trusts a project, or no longer; `current` is that of the view in front. */
 export function addTrustCommand(
   commands: CommandRegistry,
-  { model: list, settings, trans }: IProjects,
+  projects: IProjects,
   model: TrustModel,
   current: () => string | null
 ): void {
+  const { model: list, settings, trans } = projects;
   const idOf = (args: { project_id?: unknown }): string | null =>
     typeof args.project_id === 'string' ? args.project_id : current();
   const isTrusted = (args: object): boolean => {
@@ -62,15 +63,8 @@ export function addTrustCommand(
       if (!(await confirm(id, trusted, trans))) {
         return;
       }
-      try {
-        await setTrust(settings, id, trusted);
-      } catch (error) {
-        showFailure(
-          trans.__('The trust of the project could not be changed'),
-          describe(error, trans),
-          trans
-        );
-      }
+      const failed = trans.__('The trust of the project could not be changed');
+      await guarded(projects, failed, () => setTrust(settings, id, trusted));
       await model.refresh(id);
     }
   });
