@@ -16,10 +16,14 @@ class Containers:
         self._runtime = runtime
         self._strays = Suspects()
         self._lost = Suspects()
+        # With why; also those that went later than the engine answered.
+        self._removing: dict[str, tuple[Found, str]] = {}
 
     async def mend(self) -> None:
         """One pass. Raises RuntimeUnavailable for an engine that does not answer."""
         found = await self._runtime.found()
+        for gone in self._removing.keys() - {one.container_id for one in found}:
+            self._tell_removed(gone)
         await self._remove_unneeded(found)
         await self._note_lost({one.container_id for one in found if one.running})
 
@@ -44,8 +48,13 @@ class Containers:
 
     async def _remove(self, found: Found, why: str) -> None:
         await self._parts.save_memory(found.project_id)  # a claim, and no harm if it is not true
+        self._removing[found.container_id] = (found, why)
         await self._runtime.remove(found.container_id)
-        message = f"Container {found.container_id[:12]} was removed: {why}."
+        self._tell_removed(found.container_id)
+
+    def _tell_removed(self, container_id: str) -> None:
+        found, why = self._removing.pop(container_id)
+        message = f"Container {container_id[:12]} was removed: {why}."
         self._parts.tell("container_removed", message, found.project_id, found.session_id)
 
     async def _note_lost(self, running: set[str]) -> None:
