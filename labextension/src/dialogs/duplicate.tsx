@@ -23,7 +23,7 @@ export class DuplicateBody extends FormBody {
             'Use 1 to 32 of a–z, 0–9 and “-”, beginning with a letter, for example my-api.'
           )}
         />
-        <label className="jp-CognitionForm-check">
+        <label>
           <input type="checkbox" name="memory" defaultChecked />{' '}
           {trans.__('With its memory')}
         </label>

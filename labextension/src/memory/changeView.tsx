@@ -34,9 +34,7 @@ export function ChangeView(props: IChangeViewProps): React.JSX.Element {
       }}
     >
       <summary>
-        <span className="jp-CognitionMemory-kind">
-          {kindInWords(change.kind, trans)}
-        </span>
+        <span>{kindInWords(change.kind, trans)}</span>
         <span className="jp-CognitionMemory-name">{readable(change.path)}</span>
         {change.diff !== null && (
           <span className="jp-CognitionMemory-size">{`+${added.toString()} −${removed.toString()}`}</span>
