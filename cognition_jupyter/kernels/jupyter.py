@@ -7,6 +7,7 @@ where there is no such thing, as without a server.
 from __future__ import annotations
 
 import asyncio
+import math
 import weakref
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -14,6 +15,21 @@ from typing import Any
 
 from jupyter_client.manager import KernelManager
 from jupyter_client.multikernelmanager import MultiKernelManager
+
+
+async def at_rest(manager: Any, patience: float = math.inf) -> None:
+    """Wait until the kernel is not just being started, restarted or shut down.
+
+    Its `ready` is asked for again and again: every act makes a new one, and that of an act into
+    which another came is resolved by nobody. Raises TimeoutError after `patience` seconds besides
+    those that the kernel has for its shutdown.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + patience + getattr(manager, "shutdown_wait_time", 0)
+    while not manager.ready.done():
+        if clock() > deadline:
+            raise TimeoutError("the kernel is neither up nor down yet")
+        await asyncio.sleep(0.02)
 
 
 def on_death(manager: KernelManager, callback: Callable[[], None]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from ..exceptions import Conflict, NotFound
-from ..kernels.jupyter import forget_failed_starts, on_last_disconnect
+from ..kernels.jupyter import at_rest, forget_failed_starts, on_last_disconnect
 from ..kernels.launcher import Launcher
 from ..models import Metadata, NetworkMode, Reason, SessionRecord
 from ..projects.files import in_thread
@@ -18,7 +18,7 @@ from ..projects.store import ProjectStore
 from ..runtimes.usage import Usage
 
 KERNEL_NAME = "cognition"
-STOP_PATIENCE = 30.0  # seconds that kernels may take to shut down when the server stops
+STOP_PATIENCE = 30.0  # seconds that one waits for Jupyter to be through with kernels
 T = TypeVar("T")
 
 
@@ -73,7 +73,9 @@ class ProjectSessions:
         )
         try:
             # With `use_pending_kernels` the manager answers before the kernel has started.
-            await _finish(self._kernels.get_kernel(kernel_id).ready)
+            kernel = self._kernels.get_kernel(kernel_id)
+            await at_rest(kernel)
+            await _finish(kernel.ready)
         except BaseException:
             await _finish(self._kernels.shutdown_kernel(kernel_id))
             raise
@@ -218,7 +220,7 @@ class ProjectSessions:
             if ready:
                 await _finish(self._kernels.shutdown_kernel(session_id))
             # Also when Jupyter answers before it is done, as with `use_pending_kernels`.
-            await asyncio.wait([kernel.ready])
+            await at_rest(kernel, STOP_PATIENCE)
             if ready:
                 return
 
