@@ -51,6 +51,7 @@ def replacing(territory: Territory, path: str) -> Iterator[BinaryIO]:
             with suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=folder)
             raise
+        os.fsync(folder)  # or a power cut could bring the old file back
 
 
 def append(territory: Territory, path: str, data: bytes) -> None:

@@ -5,6 +5,12 @@ from __future__ import annotations
 import base64
 import os
 import stat
+from pathlib import Path
+
+import pytest
+
+from cognition_jupyter.isolated.operations import replacing
+from cognition_jupyter.isolated.territory import Territory
 
 from .world import World, refused, save
 
@@ -95,3 +101,22 @@ def test_what_is_in_no_project_is_as_ever(world: World) -> None:
     (server.root_dir / "alias.txt").unlink()
     server.call("PUT", "/api/contents/folder", 201, json={"type": "directory"})
     server.call("DELETE", "/api/contents/folder", 204)
+
+
+def test_what_was_saved_survives_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = tmp_path / "note"
+    note.write_text("old")
+    fsync, synced = os.fsync, []
+
+    def watched(fd: int) -> None:
+        place = os.readlink(f"/proc/self/fd/{fd}")
+        synced.append((place == str(tmp_path), note.read_text()))
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with replacing(Territory(str(tmp_path)), str(note)) as file:
+        file.write(b"new")
+    # The file before it takes the place, the directory after that.
+    assert synced == [(False, "old"), (True, "new")]
