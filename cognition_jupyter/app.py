@@ -92,11 +92,11 @@ class CognitionApp(ExtensionApp):
             self.conversations = Conversations(
                 parts.store, self.projects, self.sessions, parts.memories, parent=self
             )
+            self.agent = AgentSettings(parent=self)
         except TraitError as error:
             self.log.critical("cognition_jupyter can't start: %s", error)
             self.exit(1)
         self.conversations.on_work = self._note_work
-        self.agent = AgentSettings(parent=self)
         assert self.serverapp.event_logger is not None
         for schema in _SCHEMAS.glob("*/*.yaml"):
             self.serverapp.event_logger.register_event_schema(schema)

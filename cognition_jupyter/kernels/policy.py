@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from typing import Any
 
-from traitlets import Dict, Enum, Integer, List, Unicode
+from traitlets import Dict, Enum, Integer, List, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
 from .. import __version__
@@ -41,6 +42,12 @@ class SessionPolicy(LoggingConfigurable):
         help="Environment variables for every session. Nothing else of the server's environment "
         "reaches a container.",
     ).tag(config=True)
+
+    @validate("image")
+    def _valid_image(self, proposal: dict[str, Any]) -> Any:
+        if not proposal["value"].strip():
+            raise TraitError("SessionPolicy.image must name an image.")
+        return proposal["value"]
 
     def check(self, config: ProjectConfig) -> None:
         """Raise Forbidden when a project asks for what is not allowed."""

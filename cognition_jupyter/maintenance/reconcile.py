@@ -29,7 +29,7 @@ class Reconcile(LoggingConfigurable):
     tells nothing.
     """
 
-    interval = Float(60.0, help="Seconds between two runs; 0 runs it only at start.").tag(
+    interval = Float(60.0, min=0, help="Seconds between two runs; 0 runs it only at start.").tag(
         config=True
     )
 

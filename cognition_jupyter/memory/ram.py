@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from traitlets import Unicode
+from traitlets import TraitError, Unicode
 from traitlets.config import LoggingConfigurable
 
 from ..exceptions import RootRefused
@@ -47,7 +47,7 @@ class RamDirectories(LoggingConfigurable):
     ).tag(config=True)
 
     def __init__(self, root: Root, user: tuple[int, int], **kwargs: object) -> None:
-        """Raise RootRefused when the directories can't be made there."""
+        """Raise RootRefused when the directories can't be made there, TraitError for no place."""
         super().__init__(**kwargs)
         self._user = user
         self.base = hot_root_of(self.hot_root) / root.uuid
@@ -152,9 +152,15 @@ class RamDirectories(LoggingConfigurable):
 
 
 def hot_root_of(configured: str) -> Path:
-    """The directory that `RamDirectories.hot_root` stands for: itself, or the default."""
+    """The directory that `RamDirectories.hot_root` stands for: itself, or the default.
+
+    Raises TraitError for a relative path: each program would have a RAM of its own.
+    """
     if configured:
-        return Path(configured).expanduser().absolute()
+        place = Path(os.path.expanduser(configured))
+        if not place.is_absolute():
+            raise TraitError(f"RamDirectories.hot_root must be an absolute path, not {place}.")
+        return place
     in_ram = is_ram(SHM) and os.access(SHM, os.W_OK)
     return (SHM if in_ram else Path(tempfile.gettempdir())) / f"cognition-{os.geteuid()}"
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, ValidationError
 from pydantic_core import from_json
-from traitlets import Float, Integer, List, Unicode
+from traitlets import Float, Integer, List, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
 from ..exceptions import Conflict, InvalidInput
@@ -102,6 +102,18 @@ class ProjectTemplates(LoggingConfigurable):
         256 << 20, min=0, help="Bytes that the files of a template may have in all."
     ).tag(config=True)
 
+    @validate("template_paths")
+    def _valid_paths(self, proposal: dict[str, Any]) -> list[str]:
+        paths = [os.path.expanduser(path) for path in proposal["value"]]
+        for path in paths:
+            # Else whoever chooses where the server starts would choose the templates.
+            if not os.path.isabs(path):
+                raise TraitError(
+                    f"ProjectTemplates.template_paths can't hold {path!r}: each is the absolute "
+                    "path of a directory."
+                )
+        return paths
+
     @in_thread
     def all(self) -> list[Template]:
         """All templates by name, broken ones included."""
@@ -144,7 +156,7 @@ class ProjectTemplates(LoggingConfigurable):
     def _all(self) -> list[Template]:
         found: dict[str, Template] = {}
         for path in (*self.template_paths, str(SHIPPED)):
-            place = Path(os.path.expanduser(path))
+            place = Path(path)
             for name in self._names(place):
                 if name not in found:
                     found[name] = _read(place, name)

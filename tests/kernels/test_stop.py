@@ -92,6 +92,11 @@ def test_a_server_that_stops_ends_its_sessions(
         ({"Reconcile": {"interval": "soon"}}, "interval"),
         ({"RamDirectories": {"hot_root": "/dev/shm/" + "x" * 90}}, "hot_root"),
         ({"RamDirectories": {"hot_root": "/dev/null"}}, "hot_root"),
+        ({"RamDirectories": {"hot_root": "ram"}}, "hot_root must be an absolute path"),
+        ({"SessionPolicy": {"image": " "}}, "image must name"),
+        ({"Reconcile": {"interval": -1}}, "interval"),
+        ({"ProjectTemplates": {"template_paths": ["templates"]}}, "template_paths"),
+        ({"ProjectTemplates": {"template_paths": ["~nobody-of-this-name"]}}, "template_paths"),
     ],
     ids=str,
 )
@@ -111,13 +116,24 @@ def test_a_root_of_a_later_release(tmp_path: Path) -> None:
         Cognition(tmp_path).open()
 
 
-def test_a_wrong_setting_stops_the_start(make_server: Callable[..., Server]) -> None:
-    server = make_server(start=False, config={"DockerRuntime": {"memory_limit": 5}})
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"DockerRuntime": {"memory_limit": 5}}, "memory_limit"),
+        ({"AgentSettings": {"default_model": 7}}, "default_model"),
+        ({"ResponderChoice": {"responder": "nobody"}}, "installed are: agent, code"),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_stops_the_start(
+    make_server: Callable[..., Server], config: dict[str, Any], words: str
+) -> None:
+    server = make_server(start=False, config=config)
     server.start(wait=False)
     assert server.process is not None and server.process.wait(60) == 1
     server.process = None
     said = [line for line in server.log.read_text().splitlines() if "can't start" in line]
-    assert len(said) == 1 and "memory_limit" in said[0], server.tail()
+    assert len(said) == 1 and words in said[0], server.tail()
     assert "Traceback" not in server.log.read_text()
 
 

@@ -95,7 +95,7 @@ def test_one_that_can_t_be_looked_at_hides_no_other(tmp_path: Path) -> None:
     assert "symbolic link" in broken(found, "circle")
 
 
-@pytest.mark.parametrize("path", ["~nobody-of-this-name/templates", "/tmp/a\0b", "/dev/null"])
+@pytest.mark.parametrize("path", ["/tmp/a\0b", "/dev/null"])
 def test_a_path_that_is_none_hides_nothing(path: str) -> None:
     assert names(templates(Path(path))) == SHIPPED
 

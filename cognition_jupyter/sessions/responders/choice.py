@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Any
 
-from traitlets import Unicode
+from traitlets import TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
 from ...exceptions import InvalidInput
@@ -22,6 +22,15 @@ class ResponderChoice(LoggingConfigurable):
         help="Entry point (group `cognition_jupyter.responders`) that answers messages. `auto`: "
         "`agent` in projects with an agent_model, else `code`, which runs them in the kernel.",
     ).tag(config=True)
+
+    @validate("responder")
+    def _valid_responder(self, proposal: dict[str, Any]) -> Any:
+        name, there = proposal["value"], sorted(entry_points(group=GROUP).names)
+        if name not in (AUTO, *there):
+            raise TraitError(
+                f"ResponderChoice.responder can't be {name!r}; installed are: {', '.join(there)}."
+            )
+        return name
 
     def make(self, context: ResponderContext) -> Responder:
         """The responder of a session. Waits for its import. Raises InvalidInput, CognitionError."""
