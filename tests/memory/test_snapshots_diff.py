@@ -129,9 +129,9 @@ def test_many_hostile_files_take_little_time(hot: HotMemory) -> None:
     for number in range(5):
         (hot.ram / f"{number}").write_text("y\ny\nq\n" * 66)
     take(hot, "x")
-    begin = time.monotonic()
+    begin = time.thread_time()
     changed = diff(hot.disk, 1, 2).changed
-    assert time.monotonic() - begin < 5
+    assert time.thread_time() - begin < 5
     assert len(changed) == 5 and all(change.text for change in changed)
 
 
@@ -144,9 +144,9 @@ def test_what_is_equal_in_long_texts_is_found() -> None:
 
 def test_hostile_text_takes_no_time() -> None:
     lines = [f"{i * i % 97}\n" for i in range(40_000)]
-    begin = time.monotonic()
+    begin = time.thread_time()
     text = "".join(unified(lines, lines[::-1], "a", "b"))
-    assert time.monotonic() - begin < 5
+    assert time.thread_time() - begin < 5
     assert text.count("\n-") > 10_000
     one_more = "".join(unified(lines, [*lines[:20_000], "new\n", *lines[20_000:]], "a", "b"))
     assert one_more.splitlines()[2] == "@@ -19998,6 +19998,7 @@"

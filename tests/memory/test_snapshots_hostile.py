@@ -142,7 +142,7 @@ def test_limits_leave_out_and_name(hot: HotMemory) -> None:
         file.truncate(1 << 44)
     begin = time.monotonic()
     taken = take(hot, "x")
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 60
     assert reasons(taken) == {"sparse": f"{1 << 44} bytes do not fit: at most {1 << 30} are kept"}
     assert not take(hot, "x").created
     taken = take(hot, "x", limits=Limits(bytes=1050))

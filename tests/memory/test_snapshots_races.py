@@ -162,7 +162,7 @@ def test_files_that_come_go_grow_and_become_fifos(hot: HotMemory) -> None:
         begin = time.monotonic()
         for _ in range(100):
             take(hot, "x", limits=limits)
-        assert time.monotonic() - begin < 20
+        assert time.monotonic() - begin < 120
     for summary in list_generations(hot.disk):
         assert summary.bytes <= 1 << 20 and not summary.damaged
         assert verify(hot.disk, summary.number) == []

@@ -67,7 +67,7 @@ def deep(top: Path, depth: int) -> None:
 
 def test_depth_takes_neither_time_nor_memory(here: Place) -> None:
     deep(here.hot, 5000)
-    now = here.now(seconds=20.0)
+    now = here.now(seconds=60.0)
     began = time.monotonic()
     with allocating_less_than(24):
         usage = now.usage(f"{HOT}/")
@@ -77,7 +77,7 @@ def test_depth_takes_neither_time_nor_memory(here: Place) -> None:
         assert now.glob("leaf").reason == "unreadable"  # no path leads to it
         assert now.grep("needle").reason == "unreadable"
     assert now.write(f"{HOT}/x", b"x").created
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
 
 
 def test_few_entries_are_enough_to_take_too_long(here: Place) -> None:

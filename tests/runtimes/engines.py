@@ -179,10 +179,10 @@ class SecondEngine:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             try:
-                client = docker.APIClient(self.url, version="auto", timeout=10)
+                client = docker.APIClient(self.url, version="auto", timeout=60)
                 break
             except docker.errors.DockerException:
                 assert self._process.poll() is None and time.monotonic() < deadline, self.log()
@@ -198,13 +198,13 @@ class SecondEngine:
         assert self._process is not None
         self._process.send_signal(signum)
         if signum in (signal.SIGKILL, signal.SIGTERM):
-            self._process.wait(30)
+            self._process.wait(60)
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
-            self._process.wait(30)
+            self._process.wait(60)
         for pid in processes_with(f"{self.directory}/"):  # shims that a killed engine has left
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -115,7 +115,7 @@ class Place:
             shutil.rmtree(self.path, ignore_errors=True)
 
 
-async def until(condition: Callable[[], object], timeout: float = 15) -> None:
+async def until(condition: Callable[[], object], timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"

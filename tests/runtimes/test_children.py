@@ -56,7 +56,7 @@ def test_a_killed_server_takes_its_kernels_with_it(place: Place) -> None:
         server.kill()
         # A process's own children are on their own: docs/runtimes.md says so.
         survivors = 0 if place.runtime.guarantees.isolated else 1
-        await until(lambda: len(processes_with(f"sleep\0{mark}")) == survivors, 5)
+        await until(lambda: len(processes_with(f"sleep\0{mark}")) == survivors)
 
     try:
         place.run(body)

@@ -41,7 +41,7 @@ def test_how_a_container_ended_is_known_without_asking(place: Place) -> None:
         staying, *ending = await asyncio.gather(
             *(runtime.start(place.sh(script)) for script in ("exec sleep 1000", *ENDS))
         )
-        ended = await asyncio.gather(*(runtime.wait(container, 20) for container in ending))
+        ended = await asyncio.gather(*(runtime.wait(container, 60) for container in ending))
         assert [(e.code, e.detail) for e in ended if e] == [*ENDS.values()]
         assert {e.reason for e in ended if e} == {"crashed"}
         assert runtime.exit_of(staying) is None
@@ -49,11 +49,11 @@ def test_how_a_container_ended_is_known_without_asking(place: Place) -> None:
         for _ in range(1000):
             runtime.exit_of(staying)
             runtime.exit_of(ending[1])
-        assert time.monotonic() - begun < 0.2
+        assert time.monotonic() - begun < 2  # an engine would need more, or an answer
         assert await runtime.wait(staying, timeout=0.05) is None
         await asyncio.gather(*(runtime.remove(container) for container in [staying, *ending]))
         # Who still waits for a container that was removed learns of it, and of its real end.
-        assert (await runtime.wait(staying, 1)).code == 137  # type: ignore[union-attr]
+        assert (await runtime.wait(staying, 60)).code == 137  # type: ignore[union-attr]
         assert [runtime.exit_of(container) for container in ending] == ended
         assert runtime.exit_of("never-heard-of") is None
 
@@ -103,7 +103,7 @@ def test_remove_ends_all_that_runs_and_can_be_repeated(place: Place) -> None:
         container = await runtime.start(place.sh(script))
         await until(lambda: len(processes_with(f"sleep\0{mark}")) == 3)
         await asyncio.gather(runtime.remove(container), runtime.remove(container))
-        await until(lambda: not processes_with(f"sleep\0{mark}"), 5)
+        await until(lambda: not processes_with(f"sleep\0{mark}"))
         await runtime.remove(container)
         await runtime.remove("f" * 64)
         ended = runtime.exit_of(container)
@@ -124,7 +124,7 @@ def test_a_removal_may_come_at_any_moment(place: Place) -> None:
         if n % 2:  # as Jupyter does
             await place.runtime.signal(container, signal.SIGTERM)
             await place.runtime.signal(container, signal.SIGKILL)
-            ended = await place.runtime.wait(container, 5)
+            ended = await place.runtime.wait(container, 60)
             assert ended is not None and ended.code in (137, 143)
         await place.runtime.remove(container)
 
@@ -132,7 +132,7 @@ def test_a_removal_may_come_at_any_moment(place: Place) -> None:
         for step in range(0, count, 4):
             await asyncio.gather(*(one(step + n) for n in range(4)))
         await asyncio.sleep(0.3)
-        await until(lambda: not processes_with(f"sleep\0{mark}"), 1)
+        await until(lambda: not processes_with(f"sleep\0{mark}"))
         assert await place.runtime.found() == []
 
     place.run(body)
@@ -252,7 +252,7 @@ def test_a_cancelled_start_leaves_nothing(place: Place) -> None:
                 await place.runtime.remove(await start)
             except asyncio.CancelledError:
                 pass
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while await place.runtime.found() or processes_with(f"sleep\0{mark}"):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)

@@ -22,6 +22,9 @@ from .test_engine_failures import ticking
 SLEEPS = ("/bin/sh", "-c", "trap 'exit 7' USR1; while :; do sleep 0.1; done")
 
 
+LIMIT = 5  # seconds that the engine may take to answer
+
+
 @pytest.fixture(scope="module")
 def second() -> Iterator[SecondEngine]:
     if os.geteuid() != 0 or shutil.which("dockerd") is None:
@@ -37,7 +40,7 @@ def second() -> Iterator[SecondEngine]:
 @pytest.fixture
 def place(second: SecondEngine) -> Iterator[Place]:
     runtime = DockerRuntime(
-        root_uuid=new_uuid(), base_url=second.url, engine_timeout=2, start_timeout=2
+        root_uuid=new_uuid(), base_url=second.url, engine_timeout=LIMIT, start_timeout=LIMIT
     )
     made = Place(runtime)
     yield made
@@ -51,7 +54,7 @@ def test_an_engine_that_is_killed_and_started_again(second: SecondEngine, place:
         spec = place.spec(*SLEEPS, image=second.IMAGE)
         container, ended_before = await runtime.start(spec), await runtime.start(spec)
         await runtime.signal(ended_before, signal.SIGUSR1)
-        before = await runtime.wait(ended_before, 5)
+        before = await runtime.wait(ended_before, 60)
         assert before is not None and before.code == 7
         second.signal(signal.SIGKILL)
         async with ticking() as gaps:
@@ -68,10 +71,10 @@ def test_an_engine_that_is_killed_and_started_again(second: SecondEngine, place:
                 # Unknown is not an exit.
                 assert runtime.exit_of(container) is None
                 assert runtime.exit_of(ended_before) == before
-        assert max(gaps) < 0.5
+        assert max(gaps) < 1
         await asyncio.to_thread(second.start)
         # The new engine has ended what the old one left running: without anybody asking, we know.
-        ended = await runtime.wait(container, 10)
+        ended = await runtime.wait(container, 60)
         assert ended is not None and ended.reason == "engine", ended
         assert ended.code in (137, 143, 255)
         assert runtime.exit_of(ended_before) == before
@@ -95,7 +98,7 @@ def test_what_ended_by_itself_while_the_engine_was_away_is_not_its_fault(
         (place.workspace / "go").touch()
         await asyncio.sleep(0.5)
         await asyncio.to_thread(second.start)
-        ended = await runtime.wait(container, 10)
+        ended = await runtime.wait(container, 60)
         assert ended is not None
         # An engine without its shim's word knows only that it has ended.
         # An engine that has not heard from the shim knows only that it has ended.
@@ -111,7 +114,7 @@ def test_an_engine_that_is_stopped_in_an_orderly_way(second: SecondEngine, place
         container = await runtime.start(place.spec(*SLEEPS, image=second.IMAGE))
         await asyncio.to_thread(second.signal, signal.SIGTERM)
         await asyncio.to_thread(second.start)
-        ended = await runtime.wait(container, 10)
+        ended = await runtime.wait(container, 60)
         assert ended is not None and ended.reason == "engine", ended
 
     place.run(body)
@@ -136,10 +139,10 @@ def test_an_engine_that_stands_still_for_a_while(second: SecondEngine, place: Pl
                     runtime.health(),
                     return_exceptions=True,
                 )
-            assert time.monotonic() - begun < 4 and max(gaps) < 0.5
+            assert time.monotonic() - begun < 30 and max(gaps) < 1
             *failed, health = results
             assert [str(result) for result in failed] == [
-                "The Docker engine did not answer within 2 s."
+                f"The Docker engine did not answer within {LIMIT} s."
             ] * 4
             assert "did not answer" in health.detail  # type: ignore[union-attr]
             assert runtime.exit_of(container) is None
@@ -147,13 +150,13 @@ def test_an_engine_that_stands_still_for_a_while(second: SecondEngine, place: Pl
         finally:
             second.signal(signal.SIGCONT)
         # It now does what it was asked to do, and all of that goes away again.
-        await until(lambda: len(client.containers(all=True)) == 1, 15)
+        await until(lambda: len(client.containers(all=True)) == 1)
         await asyncio.sleep(1)
         assert [c["Id"] for c in client.containers(all=True)] == [container]
         assert runtime.exit_of(container) is None
         # The signal came late, and the line of events is still there.
         await runtime.signal(container, signal.SIGUSR1)
-        ended = await runtime.wait(container, 2)
+        ended = await runtime.wait(container, 60)
         assert ended is not None and ended.code == 7
 
     try:

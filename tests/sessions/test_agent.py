@@ -199,7 +199,7 @@ def test_limits_of_a_turn(here: Place) -> None:
     began = time.monotonic()
     with fails("turn_limit"):
         turn(agent(here, Scripted.of(("execute", {"command": "x"})), slow, turn_timeout=1.0), "Go")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50
 
 
 # -- cancelling ----------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_cancel_while_a_command_runs(started: Container) -> None:
     async def go() -> None:
         pid = started.place.tmp / "pid"
         took = await cancelled(responder, "Sleep.", events, lambda: pid.exists())
-        assert took < 5
+        assert took < 50
         await responder.respond("Go on.", events)
         await responder.close()
 
@@ -244,13 +244,13 @@ def test_cancel_while_the_model_speaks(here: Place, model_server: ModelServer) -
 
     async def go() -> None:
         took = await cancelled(responder, "Speak.", events, lambda: events.said)
-        assert took < 5
+        assert took < 50
         while not model_server.streams_closed:  # noqa: ASYNC110 - set in another thread
             await asyncio.sleep(0.01)
         await responder.respond("Again.", events)
         await responder.close()
 
-    run(asyncio.wait_for(go(), 30))
+    run(asyncio.wait_for(go(), 120))
     complete = [e["content"] for e in events.of("assistant_message", is_complete=True)]
     assert complete == ["Yes?"]
 

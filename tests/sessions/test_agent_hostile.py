@@ -89,7 +89,7 @@ def test_hostile_memory_files(here: Place) -> None:
     began = time.monotonic()
     turn(agent(here, model, memory_file_bytes=1000), "Hello")
     prompt = model.told[0][0].text
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert "BEGIN {agent_memory} {0}" in prompt and "Cut after 1000 bytes" in prompt
     assert "SECRET outside" not in prompt and len(prompt) < 20_000
     assert "/memories/hot/AGENTS.md can't be read" in prompt and "and 151 more" in prompt

@@ -141,7 +141,7 @@ def test_what_is_sent_while_a_session_ends_runs_nowhere(quick: Server) -> None:
         for _ in range(100):
             socket.send("execute", session_id=session_id, code="open('OLD', 'w').close()")
         socket.until("session_ended")
-        assert time.monotonic() - begun < 30
+        assert time.monotonic() - begun < 60
     with Socket(quick) as socket:
         assert socket.create(**fields)["resumed"] is True
         assert stdout(socket.run(session_id, "print(2)")) == "2\n"

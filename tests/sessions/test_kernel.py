@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import random
 import select
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,8 @@ from cognition_jupyter.exceptions import CognitionError
 from cognition_jupyter.sessions.commands import OUTPUT_BYTES, Commands, _result
 from cognition_jupyter.sessions.kernel import KernelGone, SessionKernel
 
+from ..runtimes.support import processes_with
+
 Body = Callable[[SessionKernel, Commands], Awaitable[None]]
 
 
@@ -32,7 +35,7 @@ def with_kernel(tmp_path: Path) -> Callable[[Body], None]:
         kernel_id = await kernels.start_kernel(cwd=str(tmp_path), env=environment)
         kernel = SessionKernel(kernels, kernel_id)
         try:
-            await asyncio.wait_for(body(kernel, Commands(kernel)), 90)
+            await asyncio.wait_for(body(kernel, Commands(kernel)), 170)
         finally:
             kernel.lose()
             await kernels.shutdown_all(now=True)
@@ -87,7 +90,7 @@ def test_commands(with_kernel: Callable[[Body], None], tmp_path: Path) -> None:
         assert result.output.startswith("xx") and result.output.endswith("xend\n")
         begun = time.monotonic()
         result = await commands.run("sleep 60 & sleep 61", 0.5)
-        assert result.exit_code is None and time.monotonic() - begun < 20
+        assert result.exit_code is None and time.monotonic() - begun < 50
         # Nothing of it is in the user's namespace.
         text, _ = await said(kernel, "print([n for n in dir() if n[0] != '_'])")
         assert text == "['In', 'Out', 'exit', 'get_ipython', 'open', 'quit']\n"
@@ -132,7 +135,8 @@ def test_a_command_cancelled_at_once_is_killed(
     """Also when the kernel hears of the end before it has begun."""
 
     async def body(kernel: SessionKernel, commands: Commands) -> None:
-        command = "sleep 0.2; touch alive; sleep 600"
+        mark = f"{random.randrange(10**6, 10**7)}.5"
+        command = f"sleep {mark}; touch alive; sleep 600"
         for turn in range(20):
             running = asyncio.ensure_future(commands.run(command))
             await asyncio.sleep(turn / 1000)
@@ -140,6 +144,7 @@ def test_a_command_cancelled_at_once_is_killed(
             with pytest.raises(asyncio.CancelledError):
                 await running
         await asyncio.sleep(1)
+        await until(lambda: not processes_with(mark))
         assert not (tmp_path / "alive").exists()
 
     with_kernel(body)
@@ -153,7 +158,7 @@ def test_what_leaves_a_killed_command_s_group_holds_nothing_up(
             begun = time.monotonic()
             result = await commands.run(f"echo begun; {daemon}", 0.5)
             assert result.exit_code is None and result.output.startswith("begun\n")
-            assert time.monotonic() - begun < 8
+            assert time.monotonic() - begun < 25
 
     with_kernel(body)
 
@@ -200,7 +205,7 @@ def test_interrupted(with_kernel: Callable[[Body], None], tmp_path: Path) -> Non
         begun = time.monotonic()
         await kernel.interrupt()
         _, reply = await running
-        assert reply["ename"] == "KeyboardInterrupt" and time.monotonic() - begun < 10
+        assert reply["ename"] == "KeyboardInterrupt" and time.monotonic() - begun < 50
 
     with_kernel(body)
 
@@ -217,7 +222,7 @@ def test_no_reply_is_missed_that_comes_while_something_is_sent(
         time.sleep(0.05)  # noqa: ASYNC251 - a send looks for news every few milliseconds only
         second = connection._send("kernel_info_request", {})
         replies = asyncio.gather(connection._reply(first), connection._reply(second))
-        await asyncio.wait_for(replies, 10)
+        await asyncio.wait_for(replies, 60)
 
     with_kernel(body)
 

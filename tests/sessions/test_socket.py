@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -214,11 +213,11 @@ def test_a_turn_is_queued_and_beyond_32_refused(socket: Socket) -> None:
 def test_cancel(socket: Socket) -> None:
     session_id = socket.create(user_prefix="cancel")["session_id"]
     socket.run(session_id, "kept = 1")
-    socket.send("execute", session_id=session_id, code="import time\ntime.sleep(600)")
+    socket.send(
+        "execute", session_id=session_id, code="import time\nprint('begun')\ntime.sleep(600)"
+    )
     socket.send("user_msg", session_id=session_id, content="print('never')")
-    socket.until("tool_start")
-    time.sleep(0.3)
-    begun = time.monotonic()
+    socket.until_said("begun\n")
     socket.send("cancel", session_id=session_id)
     end = socket.until("tool_end")
     assert end["exit_code"] == 1
@@ -227,7 +226,6 @@ def test_cancel(socket: Socket) -> None:
     )
     assert socket.until("error")["code"] == "cancelled"
     socket.until("done")
-    assert time.monotonic() - begun < 10  # `make bench` has the figure
     assert stdout(socket.run(session_id, "print(kept)")) == "1\n"
     socket.send("cancel", session_id=session_id)  # nothing runs: nothing happens
     assert stdout(socket.run(session_id, "print(kept)")) == "1\n"
@@ -253,14 +251,21 @@ def test_many_sockets_to_one_session(socket: Socket, server: Server) -> None:
 
 
 def test_several_sessions_on_one_socket(socket: Socket, server: Server) -> None:
-    ids = [socket.create(user_prefix="several")["session_id"] for _ in range(3)]
+    started = [socket.create(user_prefix="several") for _ in range(3)]
+    ids = [each["session_id"] for each in started]
+    places = [Path(each["workspace_path"]) for each in started]
     for number, session_id in enumerate(ids):
-        socket.send(
-            "execute", session_id=session_id, code=f"import time; time.sleep(1); print({number})"
-        )
-    begun = time.monotonic()
-    done = {socket.until("done")["session_id"] for _ in ids}
-    assert done == set(ids) and time.monotonic() - begun < 2.9 * 3  # at the same time
+        code = f"""
+import os, time
+open("begun", "w").close()
+while not os.path.exists("go"): time.sleep(0.01)
+print({number})
+"""
+        socket.send("execute", session_id=session_id, code=code)
+    wait_until(lambda: all((place / "begun").exists() for place in places))  # at the same time
+    for place in places:
+        (place / "go").touch()
+    assert {socket.until("done")["session_id"] for _ in ids} == set(ids)
     for number, session_id in enumerate(ids):
         events = [e for e in socket.seen if e.get("session_id") == session_id]
         assert stdout(events) == f"{number}\n"

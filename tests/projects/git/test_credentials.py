@@ -67,7 +67,7 @@ def test_wrong_credentials_fail_without_a_question(
     with GitServer(repositories, login=f"alice:{SECRET}") as server:
         message = failure(server.url("demo.git", login), target)
         assert 1 <= len(server.requests) <= 3
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
     assert "credentials" in message
     assert not re.search("s3cr3t|alice", message, re.IGNORECASE)
     assert not list(tmp_path.glob("*.mark"))

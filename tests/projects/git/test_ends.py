@@ -43,10 +43,10 @@ def test_timeout_leaves_no_process(repositories: Path, target: Path) -> None:
         watcher.start()
         start = time.monotonic()
         message = failure(server.url("demo.git", LOGIN), target, timeout=5)
-        assert 5 <= time.monotonic() - start < 20
+        assert 5 <= time.monotonic() - start < 60
         assert message == "The clone was not done within 5 s."
         watcher.join()
-        until(lambda: not in_session(sessions[0]), 2)
+        until(lambda: not in_session(sessions[0]))
 
 
 def test_cancellation_leaves_no_process(stuck_server: GitServer, target: Path) -> None:
@@ -59,11 +59,11 @@ def test_cancellation_leaves_no_process(stuck_server: GitServer, target: Path) -
         start = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - start < 8
+        assert time.monotonic() - start < 60
         return session
 
     session = asyncio.run(scenario())
-    until(lambda: not in_session(session), 2)
+    until(lambda: not in_session(session))
 
 
 def test_cancellation_at_any_moment(repositories: Path, tmp_path: Path) -> None:
@@ -85,4 +85,4 @@ def test_cancellation_at_any_moment(repositories: Path, tmp_path: Path) -> None:
     with GitServer(repositories, hang=True) as server:
         asyncio.run(scenario(server))
         mark = f"://{server.host}/"
-        until(lambda: not any(mark in line for line in command_lines().values()), 2)
+        until(lambda: not any(mark in line for line in command_lines().values()))

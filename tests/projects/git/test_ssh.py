@@ -22,7 +22,7 @@ def test_ssh_to_nowhere_fails_soon(target: Path) -> None:
     start = time.monotonic()
     for url in ("ssh://git@127.0.0.1:1/a.git", "ssh://127.0.0.1:1/~/a.git"):
         assert "port 1: Connection refused" in failure(url, target)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60
 
 
 @pytest.fixture
