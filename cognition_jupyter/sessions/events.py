@@ -21,6 +21,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "agent_ready": ("session_id",),
     "user_message": ("session_id", "content"),
+    "turn_waiting": ("session_id", "is_waiting", "waits_for"),
     "tool_start": ("session_id", "tool", "input"),
     "tool_output": ("session_id", "tool", "stream", "chunk"),
     "tool_end": ("session_id", "tool", "exit_code", "artifacts"),

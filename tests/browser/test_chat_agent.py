@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 pytest.importorskip("deepagents", reason="the extra `agent` needs Python 3.11")
 
+from ..sessions.client import Socket
 from ..sessions.model_server import ModelServer, calls, says
 from ..support.server import Server
 from .test_chat import open_chat, say, status, tools
@@ -79,3 +80,31 @@ def test_an_agent_answers(
     page.get_by_role("button", name="End session").click()
     page.get_by_role("dialog").get_by_role("button", name="End session").click()
     expect(page.get_by_text("This session has ended.")).to_be_visible()
+
+
+def test_a_turn_that_waits_for_another_session_says_so(
+    open_lab: Callable[[], Page], lab: Server, model: ModelServer, screenshots: Path
+) -> None:
+    project_id = lab.create("waits", agent_model="openai:test")
+    with Socket(lab) as other:
+        session_id = other.create(project_id=project_id)["session_id"]
+        model.script = [calls(execute={"command": "sleep 1000"}), says("At last.")]
+        other.send("user_msg", session_id=session_id, content="Sleep.")
+        other.until("tool_start")
+        page = open_lab()
+        open_chat(page, project_id)
+        say(page, "Can you hear me?")
+        waiting = f"Waiting for another session of this project ({session_id[:8]})…"
+        expect(status(page)).to_have_text(waiting, timeout=60_000)
+        page.screenshot(path=screenshots / "chat-waits.png")
+        page.get_by_role("button", name="Stop", exact=True).click()
+        expect(page.get_by_text("The turn was cancelled.")).to_be_visible()
+        expect(status(page)).to_have_text("Ready.")
+        page.get_by_role("textbox", name="Message").focus()
+        say(page, "And now?")
+        expect(status(page)).to_have_text(waiting)
+        other.send("cancel", session_id=session_id)
+        expect(page.get_by_text("At last.", exact=True)).to_be_visible(timeout=60_000)
+        expect(status(page)).to_have_text("Ready.")
+        other.send("close_session", session_id=session_id)
+        other.until("session_ended")

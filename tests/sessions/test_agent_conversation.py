@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("deepagents", reason="the extra `agent` needs Python 3.11")
 
+from cognition_jupyter.projects.files import try_lock, unlock
 from cognition_jupyter.sessions.responders.base import CommandResult
+from cognition_jupyter.sessions.responders.turn_lock import LOCK
 
-from ..memory.memory_support import Place, fails
+from ..memory.memory_support import SESSION, Place, fails
 from .agent_support import Events, Scripted, agent, context, everything, run, turn
 from .model_server import ModelServer, says
 
@@ -66,6 +69,54 @@ def test_cancelled_while_another_session_has_the_turn(here: Place) -> None:
 
     run(go())
     assert turn(agent(here, Scripted.of("Free.")), "Free?").of("assistant_message")
+
+
+def test_a_turn_that_waits_says_for_whom_and_when_it_goes_on(here: Place) -> None:
+    ids = ["first", "second"]
+    agents = {
+        name: agent(replace(context(here), session_id=name), Scripted.of("A.")) for name in ids
+    }
+    told = {name: Events() for name in ids}
+    lock = here.paths.agent / LOCK
+
+    async def happened(name: str, waits_for: str | None) -> None:
+        while not told[name].of("turn_waiting", is_waiting=True, waits_for=waits_for):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    async def go() -> None:
+        # Of a process that was killed, and none that says who it is (as of an older version).
+        lock.parent.mkdir(exist_ok=True)
+        lock.write_text("no-session-" * 20)
+        held = try_lock(lock)
+        assert held is not None
+        turns = {n: asyncio.ensure_future(r.respond("Q.", told[n])) for n, r in agents.items()}
+        for name in ids:
+            await happened(name, None)
+        lock.write_text("third")
+        for name in ids:
+            await happened(name, "third")
+        unlock(lock, held)
+        await asyncio.wait_for(asyncio.gather(*turns.values()), 60)
+        for responder in agents.values():
+            await responder.close()
+
+    run(go())
+    for name, events in told.items():
+        assert events.names[-1] == "assistant_message" and events.names[0] == "turn_waiting"
+        waits = events.of("turn_waiting")
+        assert [e["is_waiting"] for e in waits] == [True] * (len(waits) - 1) + [False]
+        assert {e["waits_for"] for e in waits} <= {None, "third", *ids} - {name}
+    # With nobody to wait for nothing is told, and whoever stood in the file does no more.
+    held_by: list[str] = []
+
+    async def look(command: str, timeout: float | None = None) -> CommandResult:
+        held_by.append(lock.read_text())
+        return CommandResult("ok", 0)
+
+    lock.write_text("x" * 200)
+    model = Scripted.of(("execute", {"command": "x"}), "Free.")
+    assert turn(agent(here, model, look), "Free?").of("turn_waiting") == []
+    assert held_by == [SESSION]
 
 
 def test_a_conversation_that_is_too_long_is_made_shorter_and_kept(

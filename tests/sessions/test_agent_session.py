@@ -122,6 +122,51 @@ def test_changes_are_told_and_a_turn_can_be_cancelled(agents: Server, model: Mod
         socket.until("session_ended")
 
 
+def test_sessions_see_that_their_turns_wait_for_each_other(
+    agents: Server, model: ModelServer
+) -> None:
+    project_id = agents.create("waits", agent_model="openai:test")
+    with Socket(agents) as one, Socket(agents) as other, Socket(agents) as later:
+        first = one.create(project_id=project_id)["session_id"]
+        second = other.create(project_id=project_id)["session_id"]
+        model.script = [calls(execute={"command": "sleep 1000"}), says("Only the second's.")]
+        one.send("user_msg", session_id=first, content="Sleep.")
+        one.until("tool_start")
+        other.send("user_msg", session_id=second, content="Wait.")
+        assert other.until("user_message")["content"] == "Wait."
+        waiting = other.until("turn_waiting")
+        assert (waiting["is_waiting"], waiting["waits_for"]) == (True, first)
+        # Who comes then has it from the journal.
+        later.create(project_id=project_id, session_id=second, since=0)
+        assert later.until("turn_waiting")["seq"] == waiting["seq"]
+        # Cancelled, it waits no more, and the turn that it waited for goes on.
+        other.send("user_msg", session_id=second, content="Never.")
+        other.send("cancel", session_id=second)
+        assert other.until("error")["code"] == "cancelled"
+        other.until("done")
+        other.send("user_msg", session_id=second, content="Wait again.")
+        assert other.until("user_message")["content"] == "Wait again."
+        assert other.until("turn_waiting")["waits_for"] == first
+        assert "Wait" not in model.told()
+        one.send("cancel", session_id=first)
+        one.until("done")
+        assert not of(one.seen, "turn_waiting")
+        ended = other.until("turn_waiting")
+        assert (ended["is_waiting"], ended["waits_for"]) == (False, None)
+        assert other.until("assistant_message", is_complete=True)["content"] == "Only the second's."
+        other.until("done")
+        assert "Never." not in str(model.asked)
+        # A session that ends while its turn waits ends at once.
+        model.script = [calls(execute={"command": "sleep 1000"})]
+        one.send("user_msg", session_id=first, content="Sleep.")
+        one.until("tool_start")
+        other.send("user_msg", session_id=second, content="Wait.")
+        other.until("turn_waiting", waits_for=first)
+        for socket, session_id in ((other, second), (one, first)):
+            socket.send("close_session", session_id=session_id)
+            socket.until("session_ended")
+
+
 def test_a_model_that_is_not_allowed(agents: Server) -> None:
     project_id = agents.create("denied", agent_model="anthropic:claude-opus")
     with Socket(agents) as socket:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .agent_prompt import memory_prompt, place_prompt
 from .agent_settings import AgentSettings, AgentUnavailable, ModelFailed, TurnLimit
 from .base import Responder, ResponderContext, Turn
+from .turn_lock import TurnLock
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -44,6 +45,7 @@ class AgentResponder(Responder):
         self._context = context
         self._settings = settings or AgentSettings(parent=parent)
         self._given = model
+        self._lock = TurnLock(context.agent_directory, context.session_id)
         self._name = ""
         self._graph: Graph | None = None
         self._events: TurnEvents | None = None
@@ -57,13 +59,18 @@ class AgentResponder(Responder):
         Forbidden (`agent_model_not_allowed`), InvalidInput (`invalid_agent_model`), and what
         commands in the container raise.
         """
-        await self._open()
-        assert self._conversation is not None
-        async with self._conversation.turn():
+        # What is wrong with the model is told at once, and not after others' turns.
+        model = await self._find_model() if self._graph is None else None
+
+        async def tell(is_waiting: bool, waits_for: str | None) -> None:
+            await turn.emit("turn_waiting", is_waiting=is_waiting, waits_for=waits_for)
+
+        async with self._lock.held(tell):
+            conversation = await self._open(model)
             try:
                 await self._turn_in_time(content, turn)
             finally:
-                await self._conversation.prune(self._context.project_id, self._rebuilt)
+                await conversation.prune(self._context.project_id, self._rebuilt)
 
     async def _turn_in_time(self, content: str, turn: Turn) -> None:
         limit = self._settings.turn_timeout
@@ -124,24 +131,29 @@ class AgentResponder(Responder):
                 raise
             raise ModelFailed(failure(self._name, error)) from None
 
-    async def _open(self) -> None:
-        """Make the agent, unless a turn before has. What failed is tried again with the next."""
-        if self._graph is not None:
-            return
-        settings, context = self._settings, self._context
-        self._name = "given" if self._given else settings.model_for(context.config.agent_model)
+    async def _find_model(self) -> BaseChatModel:
+        settings = self._settings
+        asked = self._context.config.agent_model
+        self._name = "given" if self._given else settings.model_for(asked)
         try:
-            model = await asyncio.to_thread(self._model)
+            return await asyncio.to_thread(self._model)
         except ImportError:
             raise AgentUnavailable(
                 "Agents are not installed on this server: pip install 'cognition-jupyter[agent]' "
                 "(Python 3.11 or newer)."
             ) from None
+
+    async def _open(self, model: BaseChatModel | None) -> KeptConversation:
+        """Make the agent, unless a turn before has. What failed is tried again with the next."""
+        if self._conversation is not None:
+            return self._conversation
         from .agent_graph import make_graph, rebuilt_channels
         from .agent_turn import TurnEvents
         from .backends import Elsewhere, ProjectBackend
         from .kept_conversation import KeptConversation
 
+        assert model is not None
+        settings, context = self._settings, self._context
         sandbox = Elsewhere(
             context.session_id, context.memory, context.run, timeout=settings.command_timeout
         )
@@ -157,9 +169,10 @@ class AgentResponder(Responder):
         except BaseException:
             await self.close()
             raise
+        return conversation
 
     def _model(self) -> BaseChatModel:
-        """The model; imports all that `_open` imports later, too, since that takes a second."""
+        """The model; imports all that a turn imports later, too, since that takes a second."""
         with _no_collections():
             from . import agent_graph, agent_model, kept_conversation  # noqa: F401
 

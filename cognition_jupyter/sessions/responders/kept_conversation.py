@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Collection
 from pathlib import Path
 
 import aiosqlite
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from ...projects.files import in_thread, try_lock, unlock
+from ...projects.files import in_thread
 from .agent_settings import ConversationRefused
 from .pruning import prune
 from .strict_serializer import StrictSerializer
 
 DATABASE = "conversation.sqlite"
-LOCK = "turn.lock"
-_POLL = 0.1  # seconds
 
 
 class KeptConversation:
     """The database of one project, open for one session. Bound to the loop it is opened on."""
 
     def __init__(self, directory: Path) -> None:
-        """`directory`: the project's `.agent`."""
+        """`directory`: the project's `.agent`, which is there."""
         self._directory = directory
         self._connection: aiosqlite.Connection | None = None
         self._saver: AsyncSqliteSaver | None = None
 
     async def open(self) -> AsyncSqliteSaver:
-        """The checkpointer of the project's agent. Raises ConversationRefused."""
-        await in_thread(self._directory.mkdir)(mode=0o700, parents=True, exist_ok=True)
+        """The checkpointer of the project's agent; for who has the turn, since it may set it up.
+
+        Raises ConversationRefused.
+        """
         self._connection = await aiosqlite.connect(self._directory / DATABASE)
         saver = AsyncSqliteSaver(self._connection, serde=StrictSerializer())
         try:
-            async with self.turn():  # who sets up a database needs it alone
-                await saver.setup()
+            await saver.setup()
         except BaseException as error:
             await self.close()
             if isinstance(error, sqlite3.DatabaseError):
@@ -46,20 +43,6 @@ class KeptConversation:
             raise
         self._saver = saver
         return saver
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until no session of the project has a turn, on any server; then have one.
-
-        Two turns at once would each go on from the same message, and one would be forgotten.
-        """
-        # Its holder may be another process, which sets no event of ours.
-        while (held := await self._try_lock()) is None:  # noqa: ASYNC110
-            await asyncio.sleep(_POLL)
-        try:
-            yield
-        finally:
-            await in_thread(unlock)(self._directory / LOCK, held)
 
     async def prune(self, thread_id: str, channels: Collection[str]) -> None:
         """Remove what the conversation does not need any more; for who has the turn, at its end."""
@@ -70,17 +53,6 @@ class KeptConversation:
         except Exception as error:  # the turn went as it went, and the next one tries again
             kind = type(error).__name__
             logging.getLogger(__name__).warning("%s is not pruned: %s", self._directory, kind)
-
-    async def _try_lock(self) -> int | None:
-        """The lock, or None. Cancelled, it has not got it."""
-        lock = self._directory / LOCK
-        step = asyncio.ensure_future(in_thread(try_lock)(lock))
-        try:
-            return await asyncio.shield(step)
-        except asyncio.CancelledError:
-            if (held := await step) is not None:
-                await in_thread(unlock)(lock, held)
-            raise
 
     async def close(self) -> None:
         """Let go of the database; it may be opened again."""

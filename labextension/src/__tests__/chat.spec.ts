@@ -32,6 +32,11 @@ const print = (chunk: string): Record<string, unknown> => ({
 });
 const end = { event: 'tool_end', tool: 'python', exit_code: 0, artifacts: [] };
 const done = { event: 'done' };
+const waiting = (waits_for: unknown, is_waiting = true): Record<string, unknown> => ({
+  event: 'turn_waiting',
+  is_waiting,
+  waits_for
+});
 
 /** A server whose session the test runs. */
 class Place {
@@ -181,6 +186,29 @@ describe('ChatModel', () => {
     happens(socket, end, done);
     expect(kinds()).toEqual(['started', 'tool']);
     expect(model.canCancel).toBe(false);
+  });
+
+  it('knows that a turn waits for another session, until it goes on or ends', async () => {
+    const socket = await startedBy('Look.');
+    happens(socket, { event: 'user_message', content: 'Look.' });
+    expect(model.conversation.waitsFor).toBeNull();
+    happens(socket, waiting(null));
+    expect([model.conversation.waitsFor, model.canCancel]).toEqual(['', true]);
+    // A client that was away meanwhile knows it, too.
+    socket.close();
+    happens(null, waiting('third'));
+    const again = await socketOf(socket);
+    welcomes(again);
+    expect([model.conversation.waitsFor, model.canCancel]).toEqual(['third', true]);
+    happens(again, waiting(null, false));
+    expect([model.conversation.waitsFor, model.canCancel]).toEqual([null, true]);
+    // Cancelled, it ends without having gone on.
+    happens(again, waiting('third'));
+    model.cancel();
+    expect(sent(again).at(-1)).toEqual({ type: 'cancel', session_id: SESSION });
+    happens(again, { event: 'error', message: 'Cancelled.', code: 'cancelled' }, done);
+    expect([model.conversation.waitsFor, model.canCancel]).toEqual([null, false]);
+    expect(kinds()).toEqual(['started', 'user', 'error']);
   });
 
   it('gives a message back when no session can be had', async () => {

@@ -126,7 +126,11 @@ export class ChatView extends VDomRenderer<ChatModel> {
       case 'lost':
         return trans.__('Connection lost. Nothing that is said meanwhile is missed.');
       case 'live':
-        return conversation.isWorking ? trans.__('Running…') : trans.__('Ready.');
+        return conversation.waitsFor !== null
+          ? waitInWords(conversation.waitsFor, trans)
+          : conversation.isWorking
+            ? trans.__('Running…')
+            : trans.__('Ready.');
       case 'off':
         return sessionId === null
           ? ''
@@ -147,6 +151,13 @@ export class ChatView extends VDomRenderer<ChatModel> {
   }
 
   private _context: IConversationContext | null = null;
+}
+
+/** `session` as the choice of sessions names it; empty when it is not known. */
+function waitInWords(session: string, trans: TranslationBundle): string {
+  return session === ''
+    ? trans.__('Waiting for another session of this project…')
+    : trans.__('Waiting for another session of this project (%1)…', session.slice(0, 8));
 }
 
 function pendingInWords(state: PendingState, trans: TranslationBundle): string {

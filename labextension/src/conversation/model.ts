@@ -65,6 +65,14 @@ export class Conversation extends StateModel {
     return this._isTurn;
   }
 
+  /**
+   * The session of the same project whose turn this one's turn waits for; empty where it is not
+   * known which, null when the turn waits for none.
+   */
+  get waitsFor(): string | null {
+    return this._waitsFor;
+  }
+
   /** Take an event. One that was there already, by its number, changes nothing. */
   push(event: unknown): void {
     if (!isRecord(event)) {
@@ -109,6 +117,10 @@ export class Conversation extends StateModel {
       case 'assistant_message':
         this._isTurn = true;
         this._assistantMessage(event, time);
+        break;
+      case 'turn_waiting':
+        this._isTurn = true;
+        this._waitsFor = event.is_waiting === true ? text(event.waits_for) : null;
         break;
       case 'tool_start':
         this._isTurn = true;
@@ -222,6 +234,7 @@ export class Conversation extends StateModel {
   /** What still runs gets no end of its own any more. */
   private _endTurn(): void {
     this._isTurn = false;
+    this._waitsFor = null;
     for (const entry of this.entries) {
       if (entry.kind === 'tool' && entry.state === 'running') {
         this._entries.replace({ ...entry, state: 'stopped' });
@@ -243,6 +256,7 @@ export class Conversation extends StateModel {
   private _session: JSONRecord | null = null;
   private _lastSeq = 0;
   private _isTurn = false;
+  private _waitsFor: string | null = null;
   private _isEnded = false;
 }
 
