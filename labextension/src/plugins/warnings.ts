@@ -5,7 +5,7 @@ import type {
 import { Notification } from '@jupyterlab/apputils';
 
 import { CommandIDs } from '../commands/ids';
-import { timeUntil } from '../model/words';
+import { isDueSoon, timeUntil } from '../model/words';
 import type { IServerEvent } from '../server/events';
 import { IPanelSettings, IProjects } from '../tokens';
 
@@ -33,6 +33,11 @@ export const warningsPlugin: JupyterFrontEndPlugin<void> = {
     /** What is on the screen, by project. */
     const shown = new Map<string, string>();
 
+    /** The day on which a project was warned of: once a day, as the server does. */
+    const warned = new Map<string, string>();
+    const today = (): string => new Date().toISOString().slice(0, 10);
+    let mayHaveMissed = true;
+
     const dismiss = (id: string): void => {
       const notification = shown.get(id);
       if (notification !== undefined) {
@@ -43,8 +48,14 @@ export const warningsPlugin: JupyterFrontEndPlugin<void> = {
     const keep = (id: string, command: string, args: object) => (): void => {
       void app.commands.execute(command, { ...args, project_id: id });
     };
-    const warn = (id: string, message: string): void => {
+    const warn = (id: string, cleanupAt: string): void => {
       const days = settings.extendDays;
+      const message = trans.__(
+        '%1 goes to the trash %2 unless it is used, extended or pinned.',
+        id,
+        timeUntil(cleanupAt, Date.now())
+      );
+      warned.set(id, today());
       dismiss(id);
       shown.set(
         id,
@@ -69,17 +80,35 @@ export const warningsPlugin: JupyterFrontEndPlugin<void> = {
         return;
       }
       if (noun === 'cleanup' && action === 'warning') {
-        warn(
-          projectId,
-          trans.__(
-            '%1 goes to the trash %2 unless it is used, extended or pinned.',
-            projectId,
-            timeUntil(String(data.cleanup_at), Date.now())
-          )
-        );
+        warn(projectId, String(data.cleanup_at));
       } else if (ENDS.includes(`${noun} ${action}`)) {
         dismiss(projectId);
       }
     });
+
+    /** The server warns once, and often at night: tell who was not there then. */
+    const catchUp = (): void => {
+      const { error, list } = projects.model;
+      if (!mayHaveMissed || error || !list) {
+        return;
+      }
+      mayHaveMissed = false;
+      for (const project of list.projects) {
+        const { cleanupAt, id, status } = project;
+        if (
+          status === 'idle' &&
+          cleanupAt !== null &&
+          isDueSoon(project, Date.now(), settings.warningDays) &&
+          warned.get(id) !== today()
+        ) {
+          warn(id, cleanupAt);
+        }
+      }
+    };
+    projects.events.connected.connect(() => {
+      mayHaveMissed = true;
+    });
+    projects.model.stateChanged.connect(catchUp);
+    catchUp();
   }
 };
