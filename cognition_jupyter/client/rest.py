@@ -32,7 +32,10 @@ class Rest:
     ) -> None:
         """`url`: the server's base URL, in JupyterHub `…/user/NAME`. `timeout`: seconds without
         a byte of an answer; a container that starts or a repository that is cloned takes its time.
+        Raises ValueError for what is no URL of a server.
         """
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"{url!r} is no URL that begins with http:// or https://.")
         self.url = url.rstrip("/")
         self._headers = {"Authorization": f"token {token}"} if token else {}
         self._ssl = ssl_context or ssl.create_default_context()

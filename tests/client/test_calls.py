@@ -145,6 +145,12 @@ async def test_memory_and_its_history(small: Server) -> None:
         assert [r.files for r in routes if r.prefix == "/memories/hot/"] == [0]
 
 
+@pytest.mark.parametrize("url", ["", "127.0.0.1:8888", "ftp://host", "ws://host"])
+def test_an_address_of_no_server_is_no_address(url: str) -> None:
+    with pytest.raises(ValueError, match="begins with http"):
+        Client(url)
+
+
 @pytest.mark.parametrize("path", ["", "/", "/memories/hot/../x", "/memories/./x", "a//b"])
 async def test_a_path_that_would_mean_another_is_not_sent(small: Server, path: str) -> None:
     async with connect(small) as client:
