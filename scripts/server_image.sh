@@ -10,7 +10,7 @@ image=cognition-jupyter-server
 
 # Everything that the wheel is made of. Its version stands in the package.
 sources() {
-    cat pyproject.toml README.md LICENSE
+    cat pyproject.toml PYPI.md LICENSE
     find cognition_jupyter labextension jupyter-config \
         \( -name node_modules -o -name lib -o -name coverage -o -name __pycache__ \
         -o -path cognition_jupyter/labextension \) -prune -o \

@@ -16,7 +16,11 @@ from ..handlers.contract import described, resolve
 from .conftest import CHECKOUT
 
 CLASSES = {one.__name__: one for one in CognitionApp.classes}
-SOURCES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+SOURCES = [
+    CHECKOUT / "README.md",
+    CHECKOUT / "PYPI.md",
+    *sorted((CHECKOUT / "docs").glob("*.md")),
+]
 PAGES = pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 
 

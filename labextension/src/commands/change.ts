@@ -45,7 +45,7 @@ export function addChangeCommands(context: ICommandContext): void {
     failed: trans.__('The project could not be changed'),
     run: async project => {
       const details = await getDetails(settings, project.id);
-      const { EditBody } = await import('../dialogs/edit');
+      const { EditBody } = await import('../dialogs');
       const { button, value } = await showDialog({
         title: trans.__('Edit %1', project.id),
         body: new EditBody(details, trans),
@@ -64,7 +64,7 @@ export function addChangeCommands(context: ICommandContext): void {
     icon: duplicateIcon,
     failed: trans.__('The project could not be duplicated'),
     run: async project => {
-      const { DuplicateBody } = await import('../dialogs/duplicate');
+      const { DuplicateBody } = await import('../dialogs');
       const { button, value } = await showDialog({
         title: trans.__('Duplicate %1', project.id),
         body: new DuplicateBody(project.prefix, trans),

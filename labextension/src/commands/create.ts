@@ -38,7 +38,7 @@ export function addCreateCommand(context: ICommandContext): void {
 /** Ask what the project is to be; null when the user does not say. */
 async function ask(context: ICommandContext): Promise<INewProject | null> {
   const { settings, trans } = context.projects;
-  const { CreateBody } = await import('../dialogs/create');
+  const { CreateBody } = await import('../dialogs');
   const { button, value } = await showDialog({
     title: trans.__('New Project'),
     body: new CreateBody({

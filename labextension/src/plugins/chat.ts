@@ -39,7 +39,7 @@ export const chatPlugin: JupyterFrontEndPlugin<void> = {
       icon: chatIcon,
       failed: trans.__('The chat could not be opened'),
       run: async ({ id: projectId }, { session_id: sessionId }) => {
-        const { ChatWidget } = await import('../chat/widget');
+        const { ChatWidget } = await import('../views');
         let widget = tracker.find(({ model }) => model.projectId === projectId);
         if (!widget) {
           const made = new ChatWidget({ projectId, projects, rendermime });

@@ -57,7 +57,7 @@ export const memoryPlugin: JupyterFrontEndPlugin<void> = {
       icon: treeViewIcon,
       failed: trans.__('The memory could not be opened'),
       run: async ({ id: projectId }) => {
-        const { MemoryView } = await import('../memory/view');
+        const { MemoryView } = await import('../views');
         const { kernels } = app.serviceManager;
         const open = tracker.find(one => one.model.projectId === projectId);
         if (open !== undefined) {

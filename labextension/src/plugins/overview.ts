@@ -52,7 +52,7 @@ export const overviewPlugin: JupyterFrontEndPlugin<void> = {
       failed: trans.__('The overview could not be opened'),
       isFor: () => true,
       run: async ({ id: projectId }) => {
-        const { makeOverview } = await import('../overview/widget');
+        const { makeOverview } = await import('../views');
         show(app, overviews, projectId, () =>
           makeOverview({ projectId, projects, commands, rendermime, themes })
         );
@@ -70,7 +70,7 @@ export const overviewPlugin: JupyterFrontEndPlugin<void> = {
         }
       },
       execute: async args => {
-        const { makeJournal } = await import('../journal/widget');
+        const { makeJournal } = await import('../views');
         const projectId = text(args.project_id);
         const sessionId = text(args.session_id);
         show(app, journals, sessionId, () =>
