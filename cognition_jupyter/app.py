@@ -50,6 +50,16 @@ class CognitionApp(ExtensionApp):
     _running = False
     _stopping: asyncio.Future[None] | None = None
 
+    def load_config_file(self, suppress_errors: bool = True) -> None:  # type: ignore[override]
+        """Called first. Jupyter would go on without what it can't read, which may be the policy."""
+        self.raise_config_file_errors = True
+        try:
+            super().load_config_file(suppress_errors)
+        except Exception as error:  # any code may stand in a configuration file
+            sentence = "cognition_jupyter can't start: jupyter_cognition_config can't be read: %s"
+            self.log.critical(sentence, error)
+            self.exit(1)
+
     def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         """Called before the server makes its contents manager.
 

@@ -135,6 +135,20 @@ def test_a_wrong_setting_stops_the_start(
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.parametrize("text", ["c.SessionPolicy.max_sessions = ", "nobody_knows_this"])
+def test_a_policy_that_can_not_be_read_stops_the_start(
+    make_server: Callable[..., Server], text: str
+) -> None:
+    server = make_server(start=False)
+    file = server.home / "config/jupyter_cognition_config.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    server.start(wait=False)
+    assert server.process is not None and server.process.wait(60) == 1
+    server.process = None
+    assert "jupyter_cognition_config can't be read: " in server.log.read_text(), server.tail()
+
+
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGINT, signal.SIGTERM]])
 def test_an_interrupt_stops_a_server_without_a_terminal_in_order(
     make_server: Callable[..., Server], engine: docker.DockerClient, signals: list[int]
