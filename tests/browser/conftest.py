@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Error, Page, expect
 
 from ..support.server import TOKEN, Server
 
@@ -25,6 +25,9 @@ QUIET = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+# On a busy machine Lab needs its time; only a hang takes as long as this.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 # What a browser says about the machine and not about us.
 NOT_OURS = ("favicon", "net::ERR_INTERNET_DISCONNECTED", "net::ERR_NETWORK_CHANGED")
 CARD = ".jp-LauncherCard"
@@ -43,6 +46,13 @@ def browser_type_launch_args() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def browser_context_args() -> dict[str, Any]:
     return {"viewport": {"width": 1280, "height": 800}}
+
+
+@pytest.fixture
+def page(page: Page) -> Page:
+    """As patient as `expect`."""
+    page.set_default_timeout(PATIENCE)
+    return page
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,11 @@ class Plug:
         """Break all connections; the next ones go through."""
         self._loop.call_soon_threadsafe(self._cable.cut)
 
+    def pull(self) -> None:
+        """Break all connections, and let none through until it is plugged in again."""
+        self.into("http://127.0.0.1:9")
+        self.cut()
+
     def into(self, target: str) -> None:
         """Lead to another server from now on."""
         self._cable.target = target

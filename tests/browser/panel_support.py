@@ -37,5 +37,5 @@ def said(page: Page, text: str | re.Pattern[str]) -> Locator:
 def created(page: Page, prefix: str) -> str:
     """Wait for the notification that a project was created; its id."""
     notification = said(page, re.compile(rf"^{prefix}-[0-9a-f]{{8}} was created"))
-    expect(notification).to_be_visible(timeout=30_000)
+    expect(notification).to_be_visible(timeout=60_000)
     return notification.inner_text().split()[0]

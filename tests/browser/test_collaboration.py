@@ -88,7 +88,7 @@ def test_two_browsers_share_a_notebook_and_its_one_kernel(
     ada.locator(".jp-Notebook .cm-content").first.click()
     ada.keyboard.press("Control+Enter")
     for both in cells:
-        expect(both.first.locator(".jp-InputPrompt")).to_have_text("[1]:", timeout=30_000)
+        expect(both.first.locator(".jp-InputPrompt")).to_have_text("[1]:", timeout=60_000)
     ben.locator(".jp-Notebook .cm-content").nth(1).click()
     ben.keyboard.type("x + ' of both'")
     expect(cells[0].nth(1)).to_contain_text("x + ' of both'")
@@ -103,7 +103,7 @@ def test_two_browsers_share_a_notebook_and_its_one_kernel(
     assert len(kernels) == 1
     ada.keyboard.press("Control+s")
     expect(ada.locator(".jp-Notebook")).to_be_visible()
-    for _ in range(100):
+    for _ in range(300):
         if "of both" in file.read_text():
             break
         ada.wait_for_timeout(200)

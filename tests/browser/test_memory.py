@@ -9,6 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
+from ..kernels.helpers import wait_until
 from ..support.server import Server
 
 OPEN = """async project_id => {
@@ -24,7 +25,7 @@ PIXEL = base64.b64decode(
 def open_memory(page: Page, project_id: str) -> Locator:
     page.evaluate(OPEN, project_id)
     view = page.locator(".jp-CognitionMemory")
-    expect(view.get_by_role("treeitem", name="/workspace/")).to_be_visible(timeout=20_000)
+    expect(view.get_by_role("treeitem", name="/workspace/")).to_be_visible(timeout=60_000)
     return view
 
 
@@ -84,7 +85,7 @@ def test_what_a_notebook_remembers_is_seen_edited_compared_and_restored(
     expect(page.get_by_text("Project (Python 3) | Idle")).to_be_visible(timeout=60_000)
     run_cell(page, REMEMBER)
     plans = view.get_by_role("treeitem", name="plans")
-    expect(plans).to_be_visible(timeout=30_000)
+    expect(plans).to_be_visible(timeout=60_000)
     expect(view.get_by_role("treeitem", name="scratch.txt")).to_be_visible()
     plans.click()
     view.get_by_role("treeitem", name="today.md").click()
@@ -110,7 +111,7 @@ def test_what_a_notebook_remembers_is_seen_edited_compared_and_restored(
     view.get_by_role("button", name=re.compile("No. 2")).click()
     expect(view.locator("pre")).to_contain_text("+- release it")
     expect(view.get_by_role("combobox", name="From snapshot")).to_have_value("1")
-    expect(page.locator(".Toastify__toast")).to_have_count(0, timeout=20_000)
+    expect(page.locator(".Toastify__toast")).to_have_count(0, timeout=60_000)
     axe(".jp-CognitionMemory")
     page.screenshot(path=screenshots / "memory.png")
     page.evaluate(THEME, "JupyterLab Dark")
@@ -128,7 +129,7 @@ def test_what_a_notebook_remembers_is_seen_edited_compared_and_restored(
     expect(cell.locator(".jp-OutputArea-output")).to_contain_text("- test it")
     expect(cell.locator(".jp-OutputArea-output")).not_to_contain_text("- release it")
     page.get_by_role("button", name="Undo").click()
-    expect(editor).to_contain_text("release it", timeout=20_000)
+    expect(editor).to_contain_text("release it", timeout=60_000)
     assert "release it" in text_of(lab, project_id, "/memories/hot/plans/today.md")
 
 
@@ -247,7 +248,9 @@ def test_files_are_made_uploaded_saved_and_deleted_and_nobody_is_overwritten_una
     expect(view.get_by_role("treeitem", name=f"{hot}/")).to_be_focused()
 
     # The layout is restored with the page.
-    page.wait_for_timeout(1500)  # Lab writes its layout down a second after a change
+    # Lab writes its layout down a second after a change.
+    workspace = f"{lab.url}/lab/api/workspaces/default"
+    wait_until(lambda: "cognition-memory" in lab.http.get(workspace, timeout=10).text)
     page.goto(page.url.partition("?")[0])
     view = page.locator(".jp-CognitionMemory")
     expect(view.get_by_role("treeitem", name=f"{hot}/")).to_be_visible(timeout=60_000)

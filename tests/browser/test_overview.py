@@ -74,7 +74,7 @@ def figure(page: Page, name: str) -> Locator:
 def fills(page: Page, name: str) -> set[str]:
     """The colours that a plot is drawn in."""
     svg = figure(page, name).locator("svg")
-    expect(svg).to_be_visible(timeout=30_000)
+    expect(svg).to_be_visible(timeout=60_000)
     found: list[str] = svg.evaluate(
         "svg => [...svg.querySelectorAll('path,text')].flatMap("
         "mark => [mark.getAttribute('fill'), mark.getAttribute('stroke')])"

@@ -49,7 +49,7 @@ def test_a_notebook_in_a_project_runs_in_its_container(
     expect(output).to_contain_text(f"('/workspace', {uid}, ['lo'])", timeout=60_000)
 
     page.get_by_role("tab", name="Projects").click()
-    expect(page.get_by_label("1 live session").first).to_be_visible(timeout=10_000)
+    expect(page.get_by_label("1 live session").first).to_be_visible(timeout=60_000)
     page.wait_for_timeout(500)
     page.screenshot(path=screenshots / "lab.png")
 
@@ -63,7 +63,7 @@ def test_a_kernel_outside_of_every_project_is_refused_with_the_reason(
 ) -> None:
     page = open_lab()
     new_notebook(page, "")
-    expect(page.get_by_text("is in no project").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("is in no project").first).to_be_visible(timeout=60_000)
     page.screenshot(path=screenshots / "refused.png")
     # The browser's own word on the refused request.
     console_errors[:] = [text for text in console_errors if "/api/sessions" not in text]

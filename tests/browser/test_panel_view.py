@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from cognition_jupyter.models import CreateProject
 
+from ..kernels.helpers import wait_until
 from ..projects.store_support import opened
 from ..support.server import TOKEN, Server
 from .panel_support import created, row, said, show_panel
@@ -52,6 +53,7 @@ def test_a_thousand_projects_are_no_more_for_the_page_than_ten(
     grid = page.get_by_role("grid", name="Projects")
     expect(grid).to_have_attribute("aria-rowcount", str(MANY))
     few = 40
+    expect(rows.nth(5)).to_be_attached()
     assert 5 < rows.count() < few
 
     # All of them can be reached.
@@ -172,10 +174,16 @@ def test_it_looks_well_in_the_dark_and_stays_where_it_was(
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "true")
 
     # The layout comes back with the panel in front. Lab saves it a while after the last change.
-    with page.expect_response(lambda answer: "/api/workspaces/" in answer.url, timeout=30_000):
-        page.get_by_role("tab", name="Running Terminals and Kernels").click()
-        page.get_by_role("tab", name="Projects").click()
-    page.wait_for_timeout(1_500)
+    workspace = f"{lab.url}/lab/api/workspaces/default"
+
+    def is_saved(panel: str) -> bool:
+        layout = lab.http.get(workspace, timeout=60).json()["data"].get("layout-restorer:data", {})
+        return bool(layout.get("left", {}).get("current") == panel)
+
+    page.get_by_role("tab", name="Running Terminals and Kernels").click()
+    wait_until(lambda: is_saved("running-sessions"))
+    page.get_by_role("tab", name="Projects").click()
+    wait_until(lambda: is_saved("cognition-projects"))
     page.goto(f"{lab.url}/lab")
     expect(row(page, soon)).to_be_visible(timeout=60_000)
 
@@ -223,13 +231,14 @@ def test_warnings_are_answered_and_a_restart_of_the_server_is_told(
     expect(row(page, kept)).to_contain_text("Kept")
     expect(warning).to_have_count(0)
 
-    lab.restart()
+    lab.stop()
     lost = page.get_by_text("The connection to the server is lost.")
-    expect(lost).to_be_visible(timeout=30_000)
+    expect(lost).to_be_visible(timeout=60_000)
     page.screenshot(path=screenshots / "lost.png")
+    lab.start(port=int(lab.url.rpartition(":")[2]))
     later = lab.create("later")
     expect(lost).to_have_count(0, timeout=60_000)
-    expect(row(page, later)).to_be_visible(timeout=10_000)
+    expect(row(page, later)).to_be_visible(timeout=60_000)
     # Lab says what it could not reach meanwhile.
     away = ("ERR_CONNECTION_REFUSED", "WebSocket connection to", "ERR_EMPTY_RESPONSE")
     console_errors[:] = [e for e in console_errors if not any(text in e for text in away)]
@@ -240,7 +249,7 @@ def test_commands_are_where_they_are_wanted(
 ) -> None:
     project_id = lab.create("work")
     page = open_lab()
-    assert page.locator(".jp-LauncherCard", has_text="New Project").count() == 1
+    expect(page.locator(".jp-LauncherCard", has_text="New Project")).to_have_count(1)
     show_panel(page)
     page.get_by_role("button", name=project_id).click()
     content = page.locator(".jp-DirListing-content")
@@ -253,7 +262,7 @@ def test_commands_are_where_they_are_wanted(
     page.keyboard.type("import os; os.getcwd()")
     page.keyboard.press("Shift+Enter")
     output = page.locator(".jp-CodeConsole .jp-OutputArea-output")
-    expect(output.filter(has_text="/workspace")).to_be_visible(timeout=30_000)
+    expect(output.filter(has_text="/workspace")).to_be_visible(timeout=60_000)
 
     # Outside of a project there are no such items.
     page.evaluate("window.jupyterapp.commands.execute('filebrowser:open-path', {path: '/'})")
@@ -279,7 +288,7 @@ def test_commands_are_where_they_are_wanted(
     page.keyboard.press("Enter")
     dialog.locator("select").select_option(project_id)
     dialog.get_by_role("button", name="Ok").click()
-    expect(page.locator(".jp-Notebook")).to_be_visible(timeout=30_000)
+    expect(page.locator(".jp-Notebook")).to_be_visible(timeout=60_000)
     notebooks = lab.root / project_id / "repo/Untitled.ipynb"
     assert notebooks.exists()
 

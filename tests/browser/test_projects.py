@@ -64,7 +64,7 @@ def test_a_project_lives_goes_to_the_trash_and_comes_back(
 
     # It says how long it will last, and what it takes.
     expect(mine).to_contain_text("Cleanup in 30 days")
-    expect(mine).to_contain_text(re.compile(r"\d kB"), timeout=15_000)
+    expect(mine).to_contain_text(re.compile(r"\d kB"), timeout=60_000)
     act(page, project_id, "Extend by 30 days")
     expect(mine).to_contain_text("Cleanup in 60 days")
     act(page, project_id, "Pin")
@@ -92,7 +92,7 @@ def test_a_project_lives_goes_to_the_trash_and_comes_back(
     dialog.get_by_label("Name of the copy").fill("copy")
     dialog.get_by_role("button", name="Duplicate").click()
     copied = said(page, f"is a copy of {project_id}")
-    expect(copied).to_be_visible(timeout=20_000)
+    expect(copied).to_be_visible(timeout=60_000)
     copy_id = copied.inner_text().split()[0]
     assert (lab.root / copy_id / "repo/pyproject.toml").exists()
 
@@ -138,7 +138,7 @@ def test_a_project_with_a_session_is_only_deleted_when_the_user_insists(
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("It has live sessions.")
     dialog.get_by_role("button", name="End Sessions and Delete").click()
-    expect(said(page, f"{project_id} was moved to the trash")).to_be_visible(timeout=30_000)
+    expect(said(page, f"{project_id} was moved to the trash")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("No project is like that.")).to_be_visible()
     assert lab.call("GET", f"/api/projects/{project_id}")["status"] == "trashed"
     may_log("409 (Conflict)")
@@ -167,21 +167,22 @@ def test_a_repository_is_cloned_and_a_refusal_is_told_in_the_servers_words(
     with GitServer(tmp_path) as git:
         clone("cloned", git.url("demo.git"))
         project_id = created(page, "cloned")
+        said(page, project_id).get_by_role("button", name="Open").click()
+        expect(page.locator(".jp-DirListing-content")).to_contain_text("main.py")
+        show_panel(page)
         clone("missing", git.url("none.git"))
         refusal = said(page, "could not be cloned")
-        expect(refusal).to_contain_text("not found", timeout=20_000)
+        expect(refusal).to_contain_text("not found", timeout=60_000)
     # While it is cloned, what git says of it is shown.
     with GitServer(tmp_path, stall_after=100_000) as git:
         clone("slow", git.url("demo.git"))
-        assert git.stuck.wait(20)
-        expect(said(page, re.compile("slow: .*objects: +[0-9]+%"))).to_be_visible(timeout=20_000)
+        assert git.stuck.wait(60)
+        expect(said(page, re.compile("slow: .*objects: +[0-9]+%"))).to_be_visible(timeout=60_000)
         page.screenshot(path=screenshots / "cloning.png")
-    expect(refusal).to_have_count(2, timeout=20_000)
+    expect(refusal).to_have_count(2, timeout=60_000)
     page.screenshot(path=screenshots / "clone-failed.png")
     assert (lab.root / project_id / "repo/main.py").read_text() == "print('hello')\n"
 
-    said(page, project_id).get_by_role("button", name="Open").click()
-    expect(page.locator(".jp-DirListing-content")).to_contain_text("main.py")
     may_log("502 (Bad Gateway)")
 
 
@@ -208,7 +209,7 @@ def test_a_project_goes_out_as_a_file_and_comes_in_again(
 
     bring(archive)
     imported = said(page, "was imported")
-    expect(imported).to_be_visible(timeout=20_000)
+    expect(imported).to_be_visible(timeout=60_000)
     new_id = imported.inner_text().split()[0]
     expect(row(page, new_id)).to_contain_text("Goes far")
     assert (lab.root / new_id / "repo/data.bin").read_bytes() == data
@@ -220,7 +221,7 @@ def test_a_project_goes_out_as_a_file_and_comes_in_again(
     line.send("Network.emulateNetworkConditions", slow)
     bring(archive)
     sending = said(page, re.compile(r"Importing travel.*: \d+ % sent"))
-    expect(sending).to_be_visible(timeout=20_000)
+    expect(sending).to_be_visible(timeout=60_000)
     sending.get_by_role("button", name="Cancel").click()
     expect(sending).to_have_count(0)
     line.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})

@@ -114,7 +114,7 @@ def run(page: Page, command: str, **args: Any) -> None:
 
 
 def wait_for_marks(page: Page, ran: set[str], marks: set[str]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not marks <= ran:
         assert time.monotonic() < deadline, ran
         page.wait_for_timeout(100)
@@ -135,7 +135,7 @@ def test_scripts_wait_for_the_user_s_trust(
     # What was saved in a notebook.
     page.evaluate(OPEN, f"{folder}/saved.ipynb")
     outputs = page.locator(".jp-NotebookPanel .jp-OutputArea-output")
-    expect(outputs.filter(has_text="saved html")).to_be_visible(timeout=30_000)
+    expect(outputs.filter(has_text="saved html")).to_be_visible(timeout=60_000)
     banner = page.get_by_role("status").filter(has_text=f"{foreign} is not trusted")
     expect(banner).to_be_visible()
     expect(page.get_by_text("markdown html", exact=True)).to_be_visible()
@@ -177,12 +177,12 @@ def test_scripts_wait_for_the_user_s_trust(
 
     # A viewer that takes its renderer from a factory.
     page.evaluate(OPEN, f"{folder}/plot.vl.json")
-    expect(page.get_by_text("Not shown: the project is not trusted.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Not shown: the project is not trusted.")).to_be_visible(timeout=60_000)
     expect(page.locator(".vega-embed")).to_have_count(0)
 
     page.evaluate(OPEN, f"{folder}/page.html")
     expect(page.frame_locator("iframe.jp-zoom-target").get_by_text("a page")).to_be_visible(
-        timeout=30_000
+        timeout=60_000
     )
     page.get_by_role("button", name="Trust HTML").click()
     page.screenshot(path=screenshots / "trust-dialog.png")
@@ -210,7 +210,7 @@ def test_scripts_wait_for_the_user_s_trust(
     ran.clear()
     page.evaluate(OPEN, f"{folder}/saved.ipynb")
     wait_for_marks(page, ran, {"saved", "saved js"})
-    assert page.evaluate(WIDGETS) is not None
+    page.wait_for_function(f"{WIDGETS} != null")
 
     # What the browser says of the page that was shown without its scripts.
     console_errors[:] = [text for text in console_errors if "is sandboxed" not in text]
