@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,9 @@ def engine() -> Iterator[docker.DockerClient]:
     client.close()
 
 
-@pytest.fixture(scope="session")
-def make_server() -> Iterator[Callable[..., Server]]:
-    """Start servers with their own directories; all end with the tests."""
+@contextmanager
+def servers() -> Iterator[Callable[..., Server]]:
+    """What starts servers with their own directories; all of them end with it."""
     made: list[Server] = []
 
     def make(start: bool = True, **options: Any) -> Server:
@@ -59,16 +60,34 @@ def make_server() -> Iterator[Callable[..., Server]]:
         made.append(server)
         return server.start() if start else server
 
-    yield make
-    for server in made:
-        server.close()
-        shutil.rmtree(server.directory, ignore_errors=True)
+    try:
+        yield make
+    finally:
+        for server in made:
+            try:
+                server.close()
+            finally:
+                shutil.rmtree(server.directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def make_server() -> Iterator[Callable[..., Server]]:
+    """Start servers that end with the module: idle ones, too, take their part of the machine."""
+    with servers() as make:
+        yield make
 
 
 @pytest.fixture(scope="session")
-def server(make_server: Callable[..., Server], engine: docker.DockerClient) -> Server:
+def make_lasting_server() -> Iterator[Callable[..., Server]]:
+    """Start servers that several modules share."""
+    with servers() as make:
+        yield make
+
+
+@pytest.fixture(scope="session")
+def server(make_lasting_server: Callable[..., Server], engine: docker.DockerClient) -> Server:
     """The server that most tests share: docker, default settings."""
-    return make_server()
+    return make_lasting_server()
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from .cable import Cable
 
 
 @pytest.fixture(scope="session")
-def small(make_server: Callable[..., Server], engine: docker.DockerClient) -> Server:
+def small(make_lasting_server: Callable[..., Server], engine: docker.DockerClient) -> Server:
     """A server whose sessions start quickly and end soon after their last client."""
     config = {"RuntimeChoice": {"runtime": "bubblewrap"}}
-    config |= {"Conversations": {"disconnect_grace": 1.0}}
-    return make_server(config=LEAN | config)
+    config |= {"Conversations": {"disconnect_grace": 5.0}}
+    return make_lasting_server(config=LEAN | config)
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ def api(server: Server) -> Api:
 
 
 @pytest.fixture(scope="session")
-def strict(make_server: Callable[..., Server]) -> Api:
+def strict(make_lasting_server: Callable[..., Server]) -> Api:
     """One project, one session, no network; bubblewrap; below a base URL, as in JupyterHub."""
     policy = {"allowed_network_modes": ["OFF"], "max_sessions": 1}
-    server = make_server(
+    server = make_lasting_server(
         start=False,
         config={"SessionPolicy": policy, "RuntimeChoice": {"runtime": "bubblewrap"}},
         environment={"MAX_PROJECTS": "1"},

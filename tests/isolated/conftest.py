@@ -13,8 +13,8 @@ from .world import CONFIG, SECRET, World, notebook
 
 
 @pytest.fixture(scope="package")
-def world(make_server: Callable[..., Server]) -> World:
-    server = make_server(start=False, config={"RuntimeChoice": {"runtime": "bubblewrap"}})
+def world(make_lasting_server: Callable[..., Server]) -> World:
+    server = make_lasting_server(start=False, config={"RuntimeChoice": {"runtime": "bubblewrap"}})
     config = server.home / "config" / "jupyter_server_config.py"
     config.parent.mkdir(parents=True)
     config.write_text(CONFIG)
