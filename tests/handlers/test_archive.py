@@ -339,7 +339,7 @@ def test_who_stops_receiving_is_given_up_and_what_was_sent_is_told(
     make_server: Callable[..., Server],
 ) -> None:
     """A connection that stays open and takes nothing keeps nobody from exporting."""
-    archives = {"stall_timeout": 1.0, "max_transfers": 1}
+    archives = {"stall_timeout": 5.0, "max_transfers": 1}
     server = make_server(config={"RuntimeChoice": {"runtime": "bubblewrap"}, "Archives": archives})
     project_id = server.create("stalled")
     fill_with(server.root / project_id / "repo", 20, 4 * MIB)

@@ -46,8 +46,10 @@ def test_sessions_of_a_project_take_turns(here: Place) -> None:
 
 
 def test_cancelled_while_another_session_has_the_turn(here: Place) -> None:
+    finish = asyncio.Event()
+
     async def slow(command: str, timeout: float | None = None) -> CommandResult:
-        await asyncio.sleep(1.5)
+        await finish.wait()
         return CommandResult("ok", 0)
 
     async def go() -> None:
@@ -63,6 +65,7 @@ def test_cancelled_while_another_session_has_the_turn(here: Place) -> None:
         done = await asyncio.gather(*waiting, return_exceptions=True)
         assert all(isinstance(error, asyncio.CancelledError) for error in done)
         assert not working.done()
+        finish.set()
         await working
         for responder in (first, *others):
             await responder.close()
