@@ -26,7 +26,7 @@ def act(page: Page, project_id: str, action: str) -> None:
 def choose(page: Page, project_id: str, item: str) -> None:
     """Choose from the menu of a row."""
     row(page, project_id).click(button="right")
-    page.get_by_role("menuitem", name=item).click()
+    page.get_by_role("menuitem", name=item, exact=True).click()
 
 
 def said(page: Page, text: str | re.Pattern[str]) -> Locator:

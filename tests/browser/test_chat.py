@@ -87,7 +87,7 @@ def test_code_runs_and_its_outputs_are_seen(
     expect(status(page)).to_have_text("Running…")
     say(page, "'never'")
     expect(page.get_by_text("waits for its turn")).to_be_visible()
-    page.get_by_role("button", name="Stop", exact=True).press("Enter")
+    page.get_by_role("button", name="Cancel", exact=True).press("Enter")
     expect(page.get_by_text("The turn was cancelled.")).to_be_visible()
     expect(status(page)).to_have_text("Ready.")
     expect(page.get_by_text("failed: KeyboardInterrupt")).to_be_visible()
@@ -149,8 +149,8 @@ def test_code_runs_and_its_outputs_are_seen(
     summary.press("Enter")
     expect(tools(page).last).to_contain_text("for i in range(100)")
     expect(tools(page).last.locator("pre")).to_have_count(0)
-    page.get_by_role("button", name="End session").press("Enter")
-    page.get_by_role("dialog").get_by_role("button", name="End session").press("Enter")
+    page.get_by_role("button", name="Shut Down Session").press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="Shut Down Session").press("Enter")
     expect(page.get_by_text("The session has ended: somebody asked for it.")).to_be_visible()
     sessions = lab.call("GET", f"/api/projects/{project_id}/sessions")["sessions"]
     assert [s["reason"] for s in sessions] == ["client"]
@@ -192,8 +192,8 @@ def test_nothing_is_missed_when_the_connection_is_cut(
         say(page, "print(open('kept').read())")
         expect(tools(page).last.get_by_text("yes", exact=True)).to_be_visible(timeout=60_000)
         expect(page.get_by_text("The session has started.")).to_have_count(2)
-        page.get_by_role("button", name="End session").click()
-        page.get_by_role("dialog").get_by_role("button", name="End session").click()
+        page.get_by_role("button", name="Shut Down Session").click()
+        page.get_by_role("dialog").get_by_role("button", name="Shut Down Session").click()
         expect(page.get_by_text("The session has ended: somebody asked for it.")).to_be_visible()
     # The browser's own words about what was cut.
     console_errors.clear()

@@ -74,11 +74,11 @@ def test_an_agent_answers(
     say(page, "Think.")
     expect(page.locator("em", has_text="thinking")).to_be_visible()
     expect(status(page)).to_have_text("Running…")
-    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.get_by_text("The turn was cancelled.")).to_be_visible()
     expect(status(page)).to_have_text("Ready.")
-    page.get_by_role("button", name="End session").click()
-    page.get_by_role("dialog").get_by_role("button", name="End session").click()
+    page.get_by_role("button", name="Shut Down Session").click()
+    page.get_by_role("dialog").get_by_role("button", name="Shut Down Session").click()
     expect(page.get_by_text("This session has ended.")).to_be_visible()
 
 
@@ -97,7 +97,7 @@ def test_a_turn_that_waits_for_another_session_says_so(
         waiting = f"Waiting for another session of this project ({session_id[:8]})…"
         expect(status(page)).to_have_text(waiting, timeout=60_000)
         page.screenshot(path=screenshots / "chat-waits.png")
-        page.get_by_role("button", name="Stop", exact=True).click()
+        page.get_by_role("button", name="Cancel", exact=True).click()
         expect(page.get_by_text("The turn was cancelled.")).to_be_visible()
         expect(status(page)).to_have_text("Ready.")
         page.get_by_role("textbox", name="Message").focus()

@@ -156,7 +156,7 @@ def test_it_looks_well_in_the_dark_and_stays_where_it_was(
 ) -> None:
     soon = lab.create("soon", description="Will be cleaned up", cleanup_after_days=2, tags=["a"])
     page = show_panel(open_lab())
-    expect(row(page, soon)).to_contain_text("Cleanup in 2 days")
+    expect(row(page, soon)).to_contain_text("2 days left")
     row(page, soon).hover()
     axe("#cognition-projects")
     page.screenshot(path=screenshots / "panel-light.png")
@@ -199,11 +199,11 @@ def test_the_users_settings_hold(lab: Server, open_lab: Callable[[], Page]) -> N
     }
     lab.call("PUT", settings, 204, json={"raw": json.dumps(chosen)})
     page = show_panel(open_lab())
-    expect(row(page, soon)).to_contain_text("Cleanup in 2 days")
+    expect(row(page, soon)).to_contain_text("2 days left")
     expect(row(page, soon).locator(".jp-mod-warning")).to_have_count(0)
     row(page, soon).hover()
     row(page, soon).get_by_role("button", name="Extend by 5 days").click()
-    expect(row(page, soon)).to_contain_text("Cleanup in 7 days")
+    expect(row(page, soon)).to_contain_text("7 days left")
     page.get_by_role("button", name="New Project").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Start from")).to_have_value("python-package")
@@ -218,7 +218,7 @@ def test_warnings_are_answered_and_a_restart_of_the_server_is_told(
 ) -> None:
     page = show_panel(open_lab())
     kept = lab.create("kept", cleanup_after_days=2)
-    expect(row(page, kept)).to_contain_text("Cleanup in 2 days")
+    expect(row(page, kept)).to_contain_text("2 days left")
     lab.call("POST", "/api/projects/cleanup")
     warning = said(page, f"{kept} goes to the trash in 2 days")
     expect(warning).to_be_visible()

@@ -32,7 +32,7 @@ def panel(open_lab: Callable[[], Page]) -> Page:
 
 
 def test_a_project_lives_goes_to_the_trash_and_comes_back(
-    lab: Server, panel: Page, screenshots: Path, axe: Axe
+    lab: Server, panel: Page, screenshots: Path, axe: Axe, may_log: Callable[[str], None]
 ) -> None:
     page = panel
     lab.create("other", tags=["work"])
@@ -63,18 +63,22 @@ def test_a_project_lives_goes_to_the_trash_and_comes_back(
     assert (lab.root / project_id / "repo/pyproject.toml").exists()
 
     # It says how long it will last, and what it takes.
-    expect(mine).to_contain_text("Cleanup in 30 days")
+    expect(mine).to_contain_text("30 days left")
     expect(mine).to_contain_text(re.compile(r"\d kB"), timeout=60_000)
     act(page, project_id, "Extend by 30 days")
-    expect(mine).to_contain_text("Cleanup in 60 days")
+    expect(mine).to_contain_text("60 days left")
     act(page, project_id, "Pin")
     expect(mine).to_contain_text("Kept")
     expect(mine.get_by_role("img", name="Pinned")).to_be_visible()
     assert lab.call("GET", f"/api/projects/{project_id}")["pinned"] is True
-    act(page, project_id, "Pin")
-    expect(mine).to_contain_text("Cleanup in 60 days")
+    act(page, project_id, "Unpin")
+    expect(mine).to_contain_text("60 days left")
 
-    # Its menu knows from the start that what was made here is trusted.
+    # Its menu knows from the start that what was made here is trusted, and whether it is pinned.
+    choose(page, project_id, "Pin Project")
+    expect(mine).to_contain_text("Kept")
+    choose(page, project_id, "Unpin Project")
+    expect(mine).to_contain_text("60 days left")
     mine.click(button="right")
     expect(page.get_by_role("menuitem", name="Stop Trusting Project…")).to_be_visible()
     page.get_by_role("menuitem", name="Edit Project…").click()
@@ -109,7 +113,7 @@ def test_a_project_lives_goes_to_the_trash_and_comes_back(
     axe("#cognition-projects")
     mine.click(button="right")
     expect(page.locator(".jp-CognitionProjects-menu [data-type=command]:visible")).to_have_text(
-        ["Open Overview", "Restore Project", "Delete Project"]
+        ["Open Overview", "Restore Project", "Delete Project Permanently…"]
     )
     page.keyboard.press("Escape")
     act(page, project_id, "Restore")
@@ -120,8 +124,15 @@ def test_a_project_lives_goes_to_the_trash_and_comes_back(
 
     lab.call("DELETE", f"/api/projects/{copy_id}")
     shown.select_option("Trash")
-    act(page, copy_id, "Delete for good")
-    dialog.get_by_role("button", name="Delete for Good").click()
+    act(page, copy_id, "Delete permanently…")
+    expect(dialog).to_contain_text("This can not be undone.")
+    dialog.get_by_role("button", name="Cancel").click()
+    choose(page, copy_id, "Delete Project Permanently…")
+    expect(dialog).to_contain_text("This can not be undone.")
+    # Whether it is trusted was known, and is asked for again.
+    with page.expect_console_message(lambda message: "404 (Not Found)" in message.text):
+        dialog.get_by_role("button", name="Delete Permanently").click()
+    may_log("404 (Not Found)")
     expect(row(page, copy_id)).to_have_count(0)
     lab.call("GET", f"/api/projects/{copy_id}", 404)
 
@@ -137,7 +148,7 @@ def test_a_project_with_a_session_is_only_deleted_when_the_user_insists(
     choose(page, project_id, "Delete Project")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("It has live sessions.")
-    dialog.get_by_role("button", name="End Sessions and Delete").click()
+    dialog.get_by_role("button", name="Shut Down Sessions and Delete").click()
     expect(said(page, f"{project_id} was moved to the trash")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("No project is like that.")).to_be_visible()
     assert lab.call("GET", f"/api/projects/{project_id}")["status"] == "trashed"
@@ -204,7 +215,7 @@ def test_a_project_goes_out_as_a_file_and_comes_in_again(
 
     def bring(file: Path) -> None:
         with page.expect_file_chooser() as chooser:
-            page.get_by_role("button", name="Import Project…").first.click()
+            page.get_by_role("button", name="Import Project").first.click()
         chooser.value.set_files(file)
 
     bring(archive)

@@ -4,7 +4,7 @@ import type { IFilter } from '../model/filter';
 import { ALL, select, tagsOf } from '../model/filter';
 import { ProjectsModel } from '../model/projects';
 import { SizesModel } from '../model/sizes';
-import { isDueSoon, sizeInWords, timeUntil } from '../model/words';
+import { isDueSoon, sizeInWords, timeLeft, timeUntil } from '../model/words';
 import { ServerEvents } from '../server/events';
 import { parseProject } from '../server/projects';
 import { connection, json, Socket } from './support';
@@ -41,14 +41,15 @@ describe('select', () => {
 
 describe('words', () => {
   it.each([
-    ['2026-12-24T12:00:00Z', 'in 30 days'],
-    ['2026-12-24T11:59:00Z', 'in 30 days'],
-    ['2026-11-25T12:00:00Z', 'in 1 day'],
-    ['2026-11-25T11:00:00Z', 'in 23 hours'],
-    ['2026-11-24T12:01:00Z', 'in 1 minute'],
-    ['2026-11-23T12:00:00Z', 'in 0 minutes']
-  ])('says of %s that it is %s', (time, words) => {
-    expect(timeUntil(time, NOW)).toBe(words);
+    ['2026-12-24T12:00:00Z', '30 days'],
+    ['2026-12-24T11:59:00Z', '30 days'],
+    ['2026-11-25T12:00:00Z', '1 day'],
+    ['2026-11-25T11:00:00Z', '23 hours'],
+    ['2026-11-24T12:01:00Z', '1 minute'],
+    ['2026-11-23T12:00:00Z', '0 minutes']
+  ])('says of %s that it is in %s', (time, words) => {
+    expect(timeLeft(time, NOW)).toBe(words);
+    expect(timeUntil(time, NOW)).toBe(`in ${words}`);
   });
 
   it.each([

@@ -1,9 +1,10 @@
 import { expect, describe, it } from '@jest/globals';
+import type { Session } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ISession } from '../server/sessions';
 import { UsageReader } from '../sessions/usage';
-import { runtimeInWords, savedInWords } from '../sessions/words';
+import { purposeInWords, runtimeInWords, savedInWords } from '../sessions/words';
 import { connection, json } from './support';
 
 const SESSION: ISession = {
@@ -71,6 +72,25 @@ describe('words', () => {
     expect(runtimeInWords(SESSION, trans)).toBe('process (not isolated)');
     const isolated = { ...SESSION, runtime: 'docker', isIsolated: true };
     expect(runtimeInWords(isolated, trans)).toBe('docker');
+  });
+
+  it('tell sessions of one project apart by what they are for, or by their start', () => {
+    const session = { ...SESSION, id: '0123456789', contentsPath: 'w/mine-00000001/repo' };
+    const document = (type: string, name: string, path: string, kernel = session.id) =>
+      ({ id: path, type, name, path, kernel: { id: kernel, name: 'cognition' } }) as Session.IModel;
+    const purpose = (...documents: Session.IModel[]): string =>
+      purposeInWords(session, documents, Date.parse('2026-11-26T12:00:00Z'), trans);
+    const notebook = document('notebook', 'a.ipynb', 'w/mine-00000001/repo/plots/a.ipynb');
+    const joined = document('console', session.projectId, 'w/console-1-x');
+    expect(purpose(notebook)).toBe('plots/a.ipynb · 01234567');
+    expect(purpose(joined)).toBe('Console · 01234567');
+    expect(purpose(notebook, document('console', 'Console 2', 'w/console-2-x'))).toBe(
+      'plots/a.ipynb, Console 2 · 01234567'
+    );
+    const others = document('notebook', 'a.ipynb', 'w/mine-00000001/repo/a.ipynb', 'other');
+    expect(purpose(others)).toMatch(/^started Nov 24, 2026, .* · 01234567$/);
+    // A name is the project's, and could turn around what comes after it.
+    expect(purpose(document('console', 'a\u202eb', ''))).toBe('a\\u202eb · 01234567');
   });
 
   it.each([

@@ -126,7 +126,7 @@ export class ChatModel extends StateModel {
     this._changed();
   }
 
-  /** Stop the turn that runs. Those that wait for theirs get none. */
+  /** Cancel the turn that runs. Those that wait for theirs get none. */
   cancel(): void {
     this._isCancelling = true;
     this._client.send('cancel');

@@ -62,30 +62,30 @@ export class ChatWidget extends MainAreaWidget<ChatView> {
     });
     const cancel = new ToolbarButton({
       icon: stopIcon,
-      label: trans.__('Stop'),
-      tooltip: trans.__('Stop what runs, and forget what waits'),
+      label: trans.__('Cancel'),
+      tooltip: trans.__('Cancel the turn that runs, and those that wait'),
       onClick: () => {
         model.cancel();
       }
     });
-    const end = new ToolbarButton({
+    const shutDown = new ToolbarButton({
       icon: closeIcon,
-      label: trans.__('End session'),
-      tooltip: trans.__('End this session'),
-      onClick: () => void confirmEnd(model, trans)
+      label: trans.__('Shut Down Session'),
+      tooltip: trans.__('Shut down this session and its kernel'),
+      onClick: () => void confirmShutDown(model, trans)
     });
     const session = new Widget({ node: document.createElement('span') });
     session.addClass('jp-CognitionChat-sessionName');
     this.toolbar.addItem('sessions', leave);
     this.toolbar.addItem('cancel', cancel);
-    this.toolbar.addItem('end', end);
+    this.toolbar.addItem('shut-down', shutDown);
     this.toolbar.addItem('spacer', Toolbar.createSpacerItem());
     this.toolbar.addItem('session', session);
     this.toolbar.node.setAttribute('aria-label', trans.__('Chat toolbar'));
     const update = (): void => {
       leave.enabled = model.sessionId !== null;
       cancel.enabled = model.canCancel;
-      end.enabled = model.state === 'live';
+      shutDown.enabled = model.state === 'live';
       session.node.textContent =
         model.sessionId === null
           ? trans.__('no session')
@@ -100,15 +100,15 @@ export class ChatWidget extends MainAreaWidget<ChatView> {
   };
 }
 
-async function confirmEnd(model: ChatModel, trans: TranslationBundle): Promise<void> {
+async function confirmShutDown(model: ChatModel, trans: TranslationBundle): Promise<void> {
   const { button } = await showDialog({
-    title: trans.__('End this session?'),
+    title: trans.__('Shut down this session?'),
     body: trans.__(
       'What its code holds in variables is lost. Files, memory and the conversation stay.'
     ),
     buttons: [
       Dialog.cancelButton({ label: trans.__('Cancel') }),
-      Dialog.warnButton({ label: trans.__('End session') })
+      Dialog.warnButton({ label: trans.__('Shut Down Session') })
     ]
   });
   if (button.accept && model.state === 'live') {

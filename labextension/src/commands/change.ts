@@ -16,10 +16,14 @@ export function addChangeCommands(context: ICommandContext): void {
   const { settings, trans } = context.projects;
 
   addProjectCommand(context, CommandIDs.pin, {
-    label: trans.__('Pin Project'),
+    label: project => {
+      if (project === undefined) {
+        return trans.__('Pin or Unpin Project');
+      }
+      return project.pinned ? trans.__('Unpin Project') : trans.__('Pin Project');
+    },
     icon: pinIcon,
-    failed: trans.__('The project could not be pinned'),
-    isToggled: project => project.pinned,
+    failed: trans.__('The project could not be pinned or unpinned'),
     run: async (project, args) => {
       const pin = typeof args.pin === 'boolean' ? args.pin : !project.pinned;
       await extendProject(settings, project.id, { pin });
@@ -27,7 +31,7 @@ export function addChangeCommands(context: ICommandContext): void {
   });
 
   addProjectCommand(context, CommandIDs.extend, {
-    label: trans.__('Extend Project…'),
+    label: () => trans.__('Extend Project…'),
     icon: extendIcon,
     failed: trans.__('The project could not be extended'),
     run: async (project, args) => {
@@ -40,7 +44,7 @@ export function addChangeCommands(context: ICommandContext): void {
   });
 
   addProjectCommand(context, CommandIDs.edit, {
-    label: trans.__('Edit Project…'),
+    label: () => trans.__('Edit Project…'),
     icon: editIcon,
     failed: trans.__('The project could not be changed'),
     run: async project => {
@@ -60,7 +64,7 @@ export function addChangeCommands(context: ICommandContext): void {
   });
 
   addProjectCommand(context, CommandIDs.duplicate, {
-    label: trans.__('Duplicate Project…'),
+    label: () => trans.__('Duplicate Project…'),
     icon: duplicateIcon,
     failed: trans.__('The project could not be duplicated'),
     run: async project => {

@@ -22,7 +22,8 @@ export interface ICommandContext {
 
 /** A command that is about one project. */
 export interface IProjectCommand {
-  readonly label: string;
+  /** Of a project; undefined when it is not known yet, as in the palette. */
+  readonly label: (project: IProject | undefined) => string;
   readonly icon?: LabIcon;
 
   /** Title of what the user is told when it fails. */
@@ -33,7 +34,6 @@ export interface IProjectCommand {
 
   /** Whether the user is asked for one in the trash. */
   readonly asksForTrashed?: boolean;
-  readonly isToggled?: (project: IProject) => boolean;
   readonly run: (
     project: IProject,
     args: ReadonlyPartialJSONObject
@@ -49,12 +49,14 @@ export function addProjectCommand(
   id: string,
   command: IProjectCommand
 ): void {
-  const { isFor = isUsable, isToggled } = command;
+  const { isFor = isUsable } = command;
   context.app.commands.addCommand(id, {
-    label: args =>
-      'project_id' in args || 'from' in args
-        ? command.label
-        : context.projects.trans.__('%1…', command.label.replace(/…$/, '')),
+    label: args => {
+      const label = command.label(named(context, args));
+      return 'project_id' in args || 'from' in args
+        ? label
+        : context.projects.trans.__('%1…', label.replace(/…$/, ''));
+    },
     icon: command.icon,
     describedBy: { args: ARGUMENTS },
     isVisible: args => {
@@ -62,12 +64,6 @@ export function addProjectCommand(
       // Without a name the user is asked, and with an unknown one the server is.
       return project === undefined ? args.from === undefined : isFor(project);
     },
-    isToggled: isToggled
-      ? args => {
-          const project = named(context, args);
-          return project !== undefined && isToggled(project);
-        }
-      : undefined,
     execute: args =>
       guarded(context.projects, command.failed, async () => {
         const project =
@@ -129,7 +125,7 @@ async function ask(
   const here = model.projectAt(fileBrowser?.model.path ?? '')?.id;
   const current = candidates.findIndex(project => project.id === here);
   const { button, value } = await InputDialog.getItem({
-    title: label.replace(/…$/, ''),
+    title: label(undefined).replace(/…$/, ''),
     label: trans.__('Project'),
     items: candidates.map(project => project.id),
     current: Math.max(current, 0)

@@ -29,7 +29,7 @@ export function addOpenCommands(context: ICommandContext): void {
   };
 
   addProjectCommand(context, CommandIDs.open, {
-    label: trans.__('Open Project'),
+    label: () => trans.__('Open Project'),
     icon: folderIcon,
     failed: trans.__('The project could not be opened'),
     run: async (project, args) => {
@@ -39,7 +39,7 @@ export function addOpenCommands(context: ICommandContext): void {
   });
 
   addProjectCommand(context, CommandIDs.newNotebook, {
-    label: trans.__('New Notebook in Project'),
+    label: () => trans.__('New Notebook in Project'),
     icon: notebookIcon,
     failed: trans.__('The notebook could not be made'),
     run: async (project, args) => {
@@ -50,7 +50,7 @@ export function addOpenCommands(context: ICommandContext): void {
   });
 
   addProjectCommand(context, CommandIDs.newConsole, {
-    label: trans.__('New Console in Project'),
+    label: () => trans.__('New Console in Project'),
     icon: consoleIcon,
     failed: trans.__('The console could not be opened'),
     run: async (project, args) => {

@@ -16,7 +16,7 @@ export function addTransferCommands(context: ICommandContext): void {
   const { trans } = context.projects;
 
   addProjectCommand(context, CommandIDs.exportArchive, {
-    label: trans.__('Export Project'),
+    label: () => trans.__('Export Project'),
     icon: downloadIcon,
     failed: trans.__('The project could not be exported'),
     run: ({ id }) => {
@@ -26,7 +26,10 @@ export function addTransferCommands(context: ICommandContext): void {
   });
 
   commands.addCommand(CommandIDs.importArchive, {
-    label: trans.__('Import Project…'),
+    label: args =>
+      args.isPalette === true
+        ? trans.__('Import Project…')
+        : trans.__('Import Project'),
     caption: trans.__('Make a project of an archive that was exported'),
     icon: fileUploadIcon,
     describedBy: { args: {} },

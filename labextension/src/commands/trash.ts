@@ -20,18 +20,21 @@ export function addTrashCommands(context: ICommandContext): void {
   const { settings, trans } = context.projects;
 
   addProjectCommand(context, CommandIDs.delete, {
-    label: trans.__('Delete Project'),
+    label: project =>
+      project?.status === 'trashed'
+        ? trans.__('Delete Project Permanently…')
+        : trans.__('Delete Project'),
     icon: deleteIcon,
     failed: trans.__('The project could not be deleted'),
     isFor: () => true,
     run: project =>
       project.status === 'trashed'
-        ? deleteForGood(context, project)
+        ? deletePermanently(context, project)
         : moveToTrash(context, project)
   });
 
   addProjectCommand(context, CommandIDs.restore, {
-    label: trans.__('Restore Project'),
+    label: () => trans.__('Restore Project'),
     icon: undoIcon,
     failed: trans.__('The project could not be restored'),
     isFor: project => project.status === 'trashed',
@@ -60,7 +63,7 @@ async function moveToTrash(
         ? trans.__('It has live sessions. Their memory is kept with the project.')
         : error.message,
       error.code === 'active_sessions'
-        ? trans.__('End Sessions and Delete')
+        ? trans.__('Shut Down Sessions and Delete')
         : trans.__('Delete Anyway')
     );
     if (!isSure) {
@@ -86,19 +89,19 @@ async function moveToTrash(
   );
 }
 
-async function deleteForGood(
+async function deletePermanently(
   context: ICommandContext,
   { id }: IProject
 ): Promise<void> {
   const { settings, trans } = context.projects;
   const isSure = await confirmed(
-    trans.__('Delete %1 for good?', id),
-    trans.__('Its files, memory and history are removed. This can not be undone.'),
-    trans.__('Delete for Good')
+    trans.__('Delete %1 permanently?', id),
+    trans.__('Its files, memory and history are deleted. This can not be undone.'),
+    trans.__('Delete Permanently')
   );
   if (isSure) {
     await deleteProject(settings, id, { permanent: true });
-    Notification.success(trans.__('%1 was removed for good.', id));
+    Notification.success(trans.__('%1 was deleted permanently.', id));
   }
 }
 

@@ -143,7 +143,7 @@ function stateOf(entry: IToolEntry, { trans }: IConversationContext): string {
     return trans.__('running…');
   }
   if (state === 'stopped') {
-    return trans.__('stopped');
+    return trans.__('interrupted');
   }
   if (exitCode === null || exitCode === 0) {
     return trans.__('done');

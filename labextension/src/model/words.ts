@@ -14,14 +14,28 @@ export function language(): string {
 
 /** How long until a time that is to come, such as "in 12 days", rounded up as the server does. */
 export function timeUntil(time: string, now: number): string {
+  const [count, unit] = untilInUnits(time, now);
+  return new Intl.RelativeTimeFormat(language()).format(count, unit);
+}
+
+/** The same as a length of time, such as "12 days". */
+export function timeLeft(time: string, now: number): string {
+  const [count, unit] = untilInUnits(time, now);
+  return new Intl.NumberFormat(language(), {
+    style: 'unit',
+    unit,
+    unitDisplay: 'long'
+  }).format(count);
+}
+
+function untilInUnits(time: string, now: number): [number, 'day' | 'hour' | 'minute'] {
   const left = Math.max(Date.parse(time) - now, 0);
-  const words = new Intl.RelativeTimeFormat(language());
   if (left >= DAY) {
-    return words.format(Math.ceil(left / DAY), 'day');
+    return [Math.ceil(left / DAY), 'day'];
   }
   return left >= HOUR
-    ? words.format(Math.ceil(left / HOUR), 'hour')
-    : words.format(Math.ceil(left / MINUTE), 'minute');
+    ? [Math.ceil(left / HOUR), 'hour']
+    : [Math.ceil(left / MINUTE), 'minute'];
 }
 
 /** Bytes in the largest unit of which there is one, such as "1.5 MB". */

@@ -16,6 +16,11 @@ export function timeInWords(time: string): string {
   return format(time, { dateStyle: 'medium', timeStyle: 'short' });
 }
 
+/** A time of today's, such as "1:30 PM". */
+export function clockInWords(time: string): string {
+  return format(time, { timeStyle: 'short' });
+}
+
 /** How long something took, such as "3 hr 20 min". */
 export function durationInWords(seconds: number): string {
   if (seconds < 60) {

@@ -8,12 +8,13 @@ import {
 import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
 import { Poll } from '@lumino/polling';
-import type { Widget } from '@lumino/widgets';
+import type { AccordionPanel, Widget } from '@lumino/widgets';
 
 import { CommandIDs } from '../commands/ids';
 import { projectsIcon } from '../icons';
 import type { PanelModel } from '../model/panel';
 import type { IProjectsPanel } from '../tokens';
+import { SectionHeights } from './heights';
 import { ProjectListView } from './list';
 
 /** The rank of the section that lists the projects. */
@@ -59,18 +60,24 @@ export class ProjectsPanel extends SidePanel implements IProjectsPanel {
     );
     const list = new ProjectListView(model, commands, trans);
     list.title.label = trans.__('All projects');
+    this.heights = new SectionHeights(this.content as AccordionPanel, list);
     this.addSection(list, LIST_RANK);
   }
+
+  /** How high the sections are. */
+  readonly heights: SectionHeights;
 
   addSection(widget: Widget, rank: number): void {
     const after = this._ranks.findIndex(other => other > rank);
     const index = after < 0 ? this._ranks.length : after;
     this._ranks.splice(index, 0, rank);
     this.insertWidget(index, widget);
+    this.heights.watch(widget);
   }
 
   override dispose(): void {
     this._clock.dispose();
+    this.heights.dispose();
     super.dispose();
   }
 

@@ -9,7 +9,8 @@ import {
 import * as React from 'react';
 
 import { extendIcon, pinIcon } from '../icons';
-import { isDueSoon, sizeInWords, timeUntil } from '../model/words';
+import { isDueSoon, sizeInWords, timeLeft, timeUntil } from '../model/words';
+import { timeInWords } from '../overview/words';
 import type { IProject } from '../server/projects';
 import type { ISizes } from '../server/sizes';
 
@@ -80,7 +81,7 @@ export function Row(props: {
         )}
         {isTrashed && (
           <Action
-            name={trans.__('Delete for good')}
+            name={trans.__('Delete permanently…')}
             icon={deleteIcon}
             run={actions.delete}
           />
@@ -93,9 +94,9 @@ export function Row(props: {
               run={actions.newNotebook}
             />
             <Action
-              name={trans.__('Pin')}
+              name={pinned ? trans.__('Unpin') : trans.__('Pin')}
               icon={pinIcon}
-              isPressed={pinned}
+              isOn={pinned}
               run={actions.pin}
             />
             <Action
@@ -135,30 +136,41 @@ function Facts(props: {
   const { cleanupAt, pinned, status } = project;
   const isTrashed = status === 'trashed';
   const disk = sizes?.disk ?? project.diskBytes;
+  const isAll = sizes?.isComplete !== false;
   const isSoon = isDueSoon(project, now, warningDays);
   return (
     <div className="jp-CognitionProjects-facts">
       {cleanupAt !== null && (
         <span
-          className={isSoon ? 'jp-mod-warning' : undefined}
-          title={new Date(cleanupAt).toLocaleString()}
+          className={`jp-CognitionProjects-timeLeft${isSoon ? ' jp-mod-warning' : ''}`}
+          title={
+            isTrashed
+              ? trans.__('Deleted permanently on %1', timeInWords(cleanupAt))
+              : trans.__('Goes to the trash on %1', timeInWords(cleanupAt))
+          }
         >
           {isTrashed
             ? trans.__('Gone for good %1', timeUntil(cleanupAt, now))
-            : trans.__('Cleanup %1', timeUntil(cleanupAt, now))}
+            : trans.__('%1 left', timeLeft(cleanupAt, now))}
         </span>
       )}
       {pinned && <span>{trans.__('Kept')}</span>}
       {disk !== null && (
-        <span title={trans.__('On disk')}>
-          {sizes?.isComplete === false
-            ? trans.__('more than %1', sizeInWords(disk))
-            : sizeInWords(disk)}
+        <span
+          title={
+            isAll
+              ? trans.__('%1 on disk', sizeInWords(disk))
+              : trans.__('More than %1 on disk', sizeInWords(disk))
+          }
+        >
+          {isAll ? sizeInWords(disk) : trans.__('> %1', sizeInWords(disk))}
         </span>
       )}
       {sizes !== undefined && sizes.memory > 0 && (
-        <span title={trans.__('Hot memory, at its last snapshot')}>
-          {trans.__('%1 memory', sizeInWords(sizes.memory))}
+        <span
+          title={trans.__('%1 of hot memory, at its last snapshot', sizeInWords(sizes.memory))}
+        >
+          {trans.__('%1 mem.', sizeInWords(sizes.memory))}
         </span>
       )}
     </div>
@@ -181,18 +193,19 @@ function Mark(props: {
 function Action(props: {
   readonly name: string;
   readonly icon: LabIcon;
-  readonly isPressed?: boolean;
+
+  /** Whether what it changes is on; its name says so, and its colour. */
+  readonly isOn?: boolean;
   readonly hasMenu?: boolean;
   readonly run: (event: React.MouseEvent<HTMLButtonElement>) => void;
 }): React.JSX.Element {
-  const { hasMenu, icon, isPressed, name, run } = props;
+  const { hasMenu, icon, isOn, name, run } = props;
   return (
     <button
       type="button"
-      className="jp-CognitionProjects-action"
+      className={`jp-CognitionProjects-action${isOn ? ' jp-mod-on' : ''}`}
       aria-label={name}
       title={name}
-      aria-pressed={isPressed}
       aria-haspopup={hasMenu ? 'menu' : undefined}
       onClick={run}
     >

@@ -35,7 +35,7 @@ export const chatPlugin: JupyterFrontEndPlugin<void> = {
     const tracker = new WidgetTracker<ChatWidget>({ namespace: 'cognition-chat' });
     // Also takes `session_id`, the session to show; without it, one is chosen.
     addProjectCommand({ app, fileBrowser, projects, settings }, CommandIDs.chat, {
-      label: trans.__('Open Chat'),
+      label: () => trans.__('Open Chat'),
       icon: chatIcon,
       failed: trans.__('The chat could not be opened'),
       run: async ({ id: projectId }, { session_id: sessionId }) => {

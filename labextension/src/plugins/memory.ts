@@ -53,7 +53,7 @@ export const memoryPlugin: JupyterFrontEndPlugin<void> = {
 
     const context = { app, fileBrowser, projects, settings };
     addProjectCommand(context, CommandIDs.memory, {
-      label: trans.__('Open Memory'),
+      label: () => trans.__('Open Memory'),
       icon: treeViewIcon,
       failed: trans.__('The memory could not be opened'),
       run: async ({ id: projectId }) => {

@@ -47,7 +47,7 @@ export const overviewPlugin: JupyterFrontEndPlugin<void> = {
     });
 
     addProjectCommand({ app, fileBrowser, projects, settings }, CommandIDs.overview, {
-      label: trans.__('Open Overview'),
+      label: () => trans.__('Open Overview'),
       icon: projectsIcon,
       failed: trans.__('The overview could not be opened'),
       isFor: () => true,

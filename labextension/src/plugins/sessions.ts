@@ -39,6 +39,7 @@ export const sessionsPlugin: JupyterFrontEndPlugin<void> = {
     const section = new SessionsSection({
       sessions,
       kernels: app.serviceManager.kernels,
+      documents: app.serviceManager.sessions,
       settings: projects.settings,
       actions: sessionActions(app, projects, sessions),
       trans: projects.trans

@@ -69,8 +69,8 @@ export async function getSessionUsage(
   };
 }
 
-/** End a session. @throws as `listProjects`. */
-export async function stopSession(
+/** End a session, and its kernel with it. @throws as `listProjects`. */
+export async function shutDownSession(
   settings: ServerConnection.ISettings,
   session: ISession
 ): Promise<void> {

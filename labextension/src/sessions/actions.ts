@@ -3,7 +3,7 @@ import { Dialog, showDialog } from '@jupyterlab/apputils';
 
 import { guarded } from '../failure';
 import type { ISession } from '../server/sessions';
-import { stopSession } from '../server/sessions';
+import { shutDownSession } from '../server/sessions';
 import type { IProjects } from '../tokens';
 import type { SessionsModel } from './model';
 import type { ISessionActions } from './row';
@@ -38,24 +38,28 @@ export function sessionActions(
           kernel.dispose();
         }
       }),
-    stop: session =>
-      void guarded(projects, trans.__('The session could not be stopped'), async () => {
-        if (await confirmed(session)) {
-          await stopSession(settings, session);
+    shutDown: (session, purpose) =>
+      void guarded(projects, trans.__('The session could not be shut down'), async () => {
+        if (await confirmed(session, purpose)) {
+          await shutDownSession(settings, session);
           await sessions.refresh();
         }
       })
   };
 
-  async function confirmed({ projectId }: ISession): Promise<boolean> {
+  async function confirmed(
+    { projectId }: ISession,
+    purpose: string
+  ): Promise<boolean> {
     const { button } = await showDialog({
-      title: trans.__('Stop the session of %1?', projectId),
+      title: trans.__('Shut down the session of %1?', projectId),
       body: trans.__(
-        'Its variables are gone then. Files stay, and memory is saved.'
+        '%1: its variables are gone then. Files stay, and memory is saved.',
+        purpose
       ),
       buttons: [
         Dialog.cancelButton(),
-        Dialog.warnButton({ label: trans.__('Stop Session') })
+        Dialog.warnButton({ label: trans.__('Shut Down Session') })
       ]
     });
     return button.accept;

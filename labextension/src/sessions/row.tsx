@@ -8,25 +8,30 @@ import { sizeInWords } from '../model/words';
 import { durationInWords, timeInWords } from '../overview/words';
 import type { ISession } from '../server/sessions';
 import type { IShownUsage } from './usage';
-import { networkInWords, runtimeInWords } from './words';
+import { networkInWords, runtimeInWords, shortId } from './words';
 
 /** What can be done with a live session. */
 export interface ISessionActions {
   /** Open a console on its kernel. */
   connect(session: ISession): void;
   interrupt(session: ISession): void;
-  stop(session: ISession): void;
+
+  /** End it and its kernel, if the user is sure; `purpose` says which one it is. */
+  shutDown(session: ISession, purpose: string): void;
 }
 
 /** A live session. */
 export function LiveSession(props: {
   readonly session: ISession;
+
+  /** What tells it from the other sessions of its project. */
+  readonly purpose: string;
   readonly state: string;
   readonly usage: IShownUsage | null;
   readonly actions: ISessionActions;
   readonly trans: TranslationBundle;
 }): React.JSX.Element {
-  const { actions, session, state, trans, usage } = props;
+  const { actions, purpose, session, state, trans, usage } = props;
   const { image, projectId, startedAt } = session;
   const seconds = Math.max(Date.now() - Date.parse(startedAt), 0) / 1000;
   const facts = [runtimeInWords(session, trans), networkInWords(session, trans)];
@@ -36,16 +41,14 @@ export function LiveSession(props: {
   const action = (
     icon: LabIcon,
     label: string,
-    act: (session: ISession) => void
+    act: () => void
   ): React.JSX.Element => (
     <button
       type="button"
       className="jp-CognitionSessions-action"
-      aria-label={trans.__('%1: session of %2', label, projectId)}
+      aria-label={trans.__('%1: %2 of %3', label, purpose, projectId)}
       title={label}
-      onClick={() => {
-        act(session);
-      }}
+      onClick={act}
     >
       <icon.react tag="span" width="16px" />
     </button>
@@ -56,16 +59,17 @@ export function LiveSession(props: {
         {projectId}
       </span>
       <span className="jp-CognitionSessions-actions">
-        {action(consoleIcon, trans.__('Connect'), s => {
-          actions.connect(s);
+        {action(consoleIcon, trans.__('Connect'), () => {
+          actions.connect(session);
         })}
-        {action(stopIcon, trans.__('Interrupt'), s => {
-          actions.interrupt(s);
+        {action(stopIcon, trans.__('Interrupt Kernel'), () => {
+          actions.interrupt(session);
         })}
-        {action(closeIcon, trans.__('Stop'), s => {
-          actions.stop(s);
+        {action(closeIcon, trans.__('Shut Down Session'), () => {
+          actions.shutDown(session, purpose);
         })}
       </span>
+      <span className="jp-CognitionSessions-purpose">{purpose}</span>
       <span
         className={
           session.isIsolated
@@ -102,7 +106,7 @@ export function EndedSession(props: {
       {detail !== null && <p className="jp-CognitionSessions-facts">{detail}</p>}
       {endedAt !== null && (
         <time className="jp-CognitionSessions-facts" dateTime={endedAt}>
-          {timeInWords(endedAt)}
+          {timeInWords(endedAt)} · {shortId(session)}
         </time>
       )}
     </li>

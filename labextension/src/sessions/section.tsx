@@ -1,4 +1,4 @@
-import type { Kernel, ServerConnection } from '@jupyterlab/services';
+import type { Kernel, ServerConnection, Session } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
@@ -11,6 +11,7 @@ import type { SessionsModel } from './model';
 import type { ISessionActions } from './row';
 import { EndedSession, LiveSession } from './row';
 import { UsageReader } from './usage';
+import { purposeInWords } from './words';
 
 /** How often what sessions use is read while it is seen, in milliseconds. */
 const INTERVAL = 5000;
@@ -19,7 +20,7 @@ const INTERVAL = 5000;
 export class SessionsSection extends ReactWidget {
   constructor(private readonly _options: SessionsSection.IOptions) {
     super();
-    const { kernels, sessions, settings, trans } = _options;
+    const { kernels, documents, sessions, settings, trans } = _options;
     this.addClass('jp-CognitionSessions');
     this.title.label = trans.__('Sessions');
     this._usage = new UsageReader(settings);
@@ -34,6 +35,7 @@ export class SessionsSection extends ReactWidget {
     });
     sessions.stateChanged.connect(this._onSessions, this);
     kernels.runningChanged.connect(this.update, this);
+    documents.runningChanged.connect(this.update, this);
   }
 
   override dispose(): void {
@@ -47,7 +49,7 @@ export class SessionsSection extends ReactWidget {
   }
 
   protected override render(): React.JSX.Element {
-    const { actions, sessions, trans } = this._options;
+    const { actions, documents, sessions, trans } = this._options;
     const { error } = sessions;
     const live = this._live();
     const ended = (sessions.sessions ?? []).filter(one => one.endedAt !== null);
@@ -67,6 +69,7 @@ export class SessionsSection extends ReactWidget {
             <LiveSession
               key={session.id}
               session={session}
+              purpose={purposeInWords(session, documents.running(), Date.now(), trans)}
               state={this._stateOf(session.id)}
               usage={this._usage.of(session.id)}
               actions={actions}
@@ -107,8 +110,9 @@ export class SessionsSection extends ReactWidget {
   private _onSessions(): void {
     this.update();
     this._readNow();
-    // Lab's list of kernels, of which the state is, is refreshed every ten seconds only.
+    // Lab's lists, which say states and names, are refreshed every ten seconds only.
     void this._options.kernels.refreshRunning();
+    void this._options.documents.refreshRunning();
   }
 
   private _readNow(): void {
@@ -130,6 +134,9 @@ export namespace SessionsSection {
   export interface IOptions {
     readonly sessions: SessionsModel;
     readonly kernels: Kernel.IManager;
+
+    /** Which notebooks and consoles have which kernel: what Jupyter calls sessions. */
+    readonly documents: Session.IManager;
     readonly settings: ServerConnection.ISettings;
     readonly actions: ISessionActions;
     readonly trans: TranslationBundle;

@@ -1,6 +1,49 @@
+import type { Session } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { shownName } from '../memory/paths';
+import { clockInWords, timeInWords } from '../overview/words';
 import type { ISession } from '../server/sessions';
+
+/** What of a session's id is enough to tell it from others, as the chat and the memory view have it. */
+export function shortId({ id }: ISession): string {
+  return id.slice(0, 8);
+}
+
+/**
+ * What tells a session from the others of its project: the notebook or the consoles that have its
+ * kernel, or else when it started.
+ */
+export function purposeInWords(
+  session: ISession,
+  documents: Iterable<Session.IModel>,
+  now: number,
+  trans: TranslationBundle
+): string {
+  const names = [...documents]
+    .filter(document => document.kernel?.id === session.id)
+    .map(document =>
+      document.type === 'notebook'
+        ? shownName(pathInProject(document.path, session))
+        : // A console that was opened from here is called by its project.
+          document.name === session.projectId || document.name === ''
+          ? trans.__('Console')
+          : shownName(document.name)
+    );
+  const { startedAt } = session;
+  const isToday = new Date(startedAt).toDateString() === new Date(now).toDateString();
+  const what =
+    [...new Set(names)].join(', ') ||
+    trans.__('started %1', isToday ? clockInWords(startedAt) : timeInWords(startedAt));
+  return `${what} · ${shortId(session)}`;
+}
+
+function pathInProject(path: string, { contentsPath }: ISession): string {
+  const start = contentsPath === null ? -1 : path.indexOf(`${contentsPath}/`);
+  return contentsPath === null || start < 0
+    ? path
+    : path.slice(start + contentsPath.length + 1);
+}
 
 /** What runs a session, and plainly when it does not isolate. */
 export function runtimeInWords(
