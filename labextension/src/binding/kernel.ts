@@ -17,7 +17,11 @@ export class ProjectKernel implements DocumentRegistry.IWidgetExtension<
   NotebookPanel,
   INotebookModel
 > {
-  constructor(private readonly _trust: TrustModel) {}
+  /** `patience`: milliseconds that the server may take to say whether there is a project. */
+  constructor(
+    private readonly _trust: TrustModel,
+    private readonly _patience = 5000
+  ) {}
 
   /** Called for each notebook that is opened, before it has asked for a kernel. */
   createNew(
@@ -29,8 +33,11 @@ export class ProjectKernel implements DocumentRegistry.IWidgetExtension<
     if (id === undefined && name === undefined) {
       const initialize = sessionContext.initialize.bind(sessionContext);
       sessionContext.initialize = async () => {
-        await this._trust.whenKnown(context.path);
-        if (this._trust.projectOf(context.path) && mayBePython(context.model)) {
+        await this._trust.whenKnown(context.path, this._patience);
+        // A place that looks like a project's counts as one until the server says otherwise: the
+        // project's kernel is refused elsewhere, and another one would run on the server itself.
+        const project = this._trust.projectOf(context.path);
+        if (project !== null && mayBePython(context.model)) {
           await prefer(sessionContext);
         }
         return initialize();
