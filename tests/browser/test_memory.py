@@ -255,3 +255,39 @@ def test_files_are_made_uploaded_saved_and_deleted_and_nobody_is_overwritten_una
     view = page.locator(".jp-CognitionMemory")
     expect(view.get_by_role("treeitem", name=f"{hot}/")).to_be_visible(timeout=60_000)
     console_errors[:] = [text for text in console_errors if "status of 412" not in text]
+
+
+def test_in_a_narrow_view_the_file_is_below_the_tree(
+    open_lab: Callable[[], Page], lab: Server, screenshots: Path
+) -> None:
+    project_id = lab.create("narrow", description="Beside a notebook")
+    page = open_lab()
+    page.evaluate("window.jupyterapp.shell.collapseLeft()")
+    view = open_memory(page, project_id)
+    tree = view.get_by_role("region", name="Files")
+    stage = view.locator(".jp-CognitionMemory-stage")
+
+    def edges() -> tuple[float, float, float, float]:
+        """Where the tree ends to the right and below, and where the stage begins."""
+        first, second = tree.bounding_box(), stage.bounding_box()
+        assert first is not None
+        assert second is not None
+        return (
+            first["x"] + first["width"],
+            first["y"] + first["height"],
+            second["x"],
+            second["y"],
+        )
+
+    right, _, left, _ = edges()
+    assert right <= left
+    page.set_viewport_size({"width": 480, "height": 800})
+    wait_until(lambda: edges()[1] <= edges()[3])
+    assert edges()[0] < 480
+    size = view.get_by_role("treeitem", name="/memories/persistent/").get_by_title(
+        "0 files, 0 bytes"
+    )
+    assert size.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
+    page.screenshot(path=screenshots / "memory-narrow.png")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    wait_until(lambda: edges()[0] <= edges()[2])

@@ -21,7 +21,16 @@ import type { MemoryModel } from './model';
 import { NoticeView } from './notice';
 import { TreeView } from './treeView';
 
-/** The memory of a project: tree and history on the left, a file or a difference on the right. */
+/** Below this width, in pixels, tree and file do not fit in side by side. */
+const NARROW = 560;
+
+/** How tree and history share the room with a file or a difference. */
+const PARTS = { horizontal: [2, 3], vertical: [1, 1] };
+
+/**
+ * The memory of a project: tree and history on the left, a file or a difference on the right, or
+ * below where there is little room.
+ */
 export class MemoryPanel extends SplitPanel {
   constructor(
     readonly model: MemoryModel,
@@ -46,7 +55,7 @@ export class MemoryPanel extends SplitPanel {
     this._stage.addWidget(this._difference);
     this.addWidget(left);
     this.addWidget(this._stage);
-    this.setRelativeSizes([2, 3]);
+    this.setRelativeSizes(PARTS.horizontal);
     model.stateChanged.connect(this._onChanged, this);
     this._onChanged();
   }
@@ -59,6 +68,17 @@ export class MemoryPanel extends SplitPanel {
   protected override onActivateRequest(): void {
     this.node.focus();
     this._tree.focus();
+  }
+
+  protected override onResize(message: Widget.ResizeMessage): void {
+    super.onResize(message);
+    const { width } = message;
+    const orientation = width < NARROW ? 'vertical' : 'horizontal';
+    // Nothing has a width while the view is hidden.
+    if (width > 0 && orientation !== this.orientation) {
+      this.orientation = orientation;
+      this.setRelativeSizes(PARTS[orientation]);
+    }
   }
 
   protected override onAfterShow(message: Message): void {

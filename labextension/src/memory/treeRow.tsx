@@ -85,6 +85,7 @@ export function TreeRow(props: ITreeRowProps): React.JSX.Element {
 function Entry({ row, trans }: Pick<ITreeRowProps, 'row' | 'trans'>): React.JSX.Element {
   const { entry, expanded, kind, route } = row;
   const name = route === null ? shownName(entry?.name ?? '') : route.prefix;
+  const size = detail(row, trans);
   const caret = expanded === true ? caretDownIcon : caretRightIcon;
   const icon =
     expanded !== null
@@ -103,7 +104,9 @@ function Entry({ row, trans }: Pick<ITreeRowProps, 'row' | 'trans'>): React.JSX.
       <span className="jp-CognitionMemory-name" title={name}>
         {name}
       </span>
-      <span className="jp-CognitionMemory-size">{detail(row, trans)}</span>
+      <span className="jp-CognitionMemory-size" title={size}>
+        {size}
+      </span>
     </>
   );
 }
