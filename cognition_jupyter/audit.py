@@ -21,7 +21,7 @@ from traitlets.config import LoggingConfigurable
 from .events import Event
 from .models import format_time
 
-_LEFT_OUT = ("progress",)
+_LEFT_OUT = ("progress", "journal")  # the journal itself says more
 _MOST_PENDING = 10_000  # lines that wait for a disk that fails
 _OPEN = os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PATIENCE = 10.0  # seconds that the end waits for the disk; half of it for another's lock

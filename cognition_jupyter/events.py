@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from .models import utcnow
 
-Noun = Literal["project", "session", "memory", "cleanup", "reconcile", "progress"]
+Noun = Literal["project", "session", "journal", "memory", "cleanup", "reconcile", "progress"]
 #: Tells one noun's events: what happened, and its data.
 Tell = Callable[[str, dict[str, Any]], None]
 

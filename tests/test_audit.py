@@ -57,7 +57,9 @@ def written(path: Path, *events: Event, **traits: Any) -> None:
 def test_a_line_for_each_event(tmp_path: Path) -> None:
     path = tmp_path / "audit"
     progress = Event("progress", "clone", {"detail": "50%"}, "somebody", utcnow())
-    written(path, event(project_id="a", text="two\nlines \ud800"), progress, event(actor="forged"))
+    grown = Event("journal", "grown", {"last_seq": 3}, "somebody", utcnow())
+    first_event = event(project_id="a", text="two\nlines \ud800")
+    written(path, first_event, progress, grown, event(actor="forged"))
     first, second = lines(path)
     assert (first["noun"], first["action"], first["actor"]) == ("project", "created", "somebody")
     assert first["project_id"] == "a" and first["time"].endswith("Z")

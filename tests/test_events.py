@@ -9,6 +9,7 @@ import yaml
 import cognition_jupyter
 
 from .kernels.helpers import Events
+from .sessions.client import Socket
 from .support.server import Server
 
 SCHEMAS = Path(cognition_jupyter.__file__).parent / "event_schemas"
@@ -44,6 +45,23 @@ def test_events_of_sessions_and_memory_say_who(server: Server) -> None:
         assert memory.wait_for(project_id, "snapshot", reason="request")["actor"] == user
         server.end_session(session)
         assert sessions.wait_for(session["session_id"], "ended")["actor"] == user
+
+
+def test_a_journal_that_grows_is_told_to_its_end(server: Server) -> None:
+    project_id = server.create()
+    with Events(server, "journal") as events, Socket(server) as socket:
+        session_id = socket.create(project_id=project_id)["session_id"]
+        socket.run(session_id, "for n in range(100): print(n, flush=True)")
+        last = socket.last[session_id]
+        told = events.wait_for(project_id, "grown", session_id=session_id, last_seq=last)
+        assert "content" not in told and "chunk" not in told
+        assert len(events.of(project_id, "grown")) < last
+        path = f"/api/projects/{project_id}/sessions/{session_id}/events"
+        page = server.call("GET", f"{path}?since={last - 1}")
+        assert (page["last_seq"], [e["event"] for e in page["events"]]) == (last, ["done"])
+        socket.send("close_session", session_id=session_id)
+        last = socket.until("session_ended")["seq"]
+        events.wait_for(project_id, "grown", session_id=session_id, last_seq=last)
 
 
 def test_every_event_may_say_who(server: Server) -> None:

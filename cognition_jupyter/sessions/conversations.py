@@ -13,6 +13,7 @@ from traitlets import Bool, Float
 from traitlets.config import LoggingConfigurable
 
 from ..environment import environment_default
+from ..events import Tell
 from ..exceptions import CognitionError, Conflict, InvalidInput, NotFound
 from ..kernels.session import check_session_id
 from ..memory.memories import Memories
@@ -93,9 +94,11 @@ class Conversations(LoggingConfigurable):
         self._stopping: set[asyncio.Task[None]] = set()
         #: Called on real work.
         self.on_work: Callable[[], None] = lambda: None
+        #: Told of a journal that has grown, every now and then, as `journal/v1` describes it.
+        self.on_growth: Tell = lambda action, data: None
         choice = ResponderChoice(parent=self)
         self._live = LiveConversations(
-            store, sessions, memories, choice, lambda: self.on_work(), self.log
+            store, sessions, memories, choice, lambda: self.on_work(), self._grown, self.log
         )
         sessions.on_disconnect = self._disconnected
 
@@ -230,9 +233,17 @@ class Conversations(LoggingConfigurable):
         EventsGone.
         """
         await self._sessions.get(project_id, check_session_id(session_id))
+        conversation = self._live.get(session_id)
+        if conversation and (recent := conversation.stream.recent(since)) is not None:
+            lines, last = recent, conversation.stream.last_seq
+            return {"events": [json.loads(line) for line in lines], "last_seq": last}
         logs = self._store.paths(project_id).logs
         lines, last = await in_thread(read_events)(Journal(logs, session_id), since)
         return {"events": [json.loads(line) for line in lines], "last_seq": last}
+
+    def _grown(self, project_id: str, session_id: str, last_seq: int) -> None:
+        data = {"project_id": project_id, "session_id": session_id, "last_seq": last_seq}
+        self.on_growth("grown", data)
 
     # -- what happens to sessions ----------------------------------------------------------
 

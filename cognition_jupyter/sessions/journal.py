@@ -19,7 +19,7 @@ from ..models import SESSIONS_KEPT
 SEGMENT_BYTES = 32 << 20  # of each of the two files
 LONGEST_LINE = 24 << 20  # with its end; none is written that is longer
 _SEQ = re.compile(rb'\{"seq":([0-9]{1,15}),')
-_PIECE = 1 << 18
+PIECE = 1 << 18  # bytes that are read at once
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -154,7 +154,7 @@ class Reader:
             os.close(self._fd)
             self._fd = -1
 
-    def read(self, most: int = _PIECE) -> list[tuple[int, bytes]]:
+    def read(self, most: int = PIECE) -> list[tuple[int, bytes]]:
         """The next events as (number, line), of about `most` bytes; none at the end for now."""
         found: list[tuple[int, bytes]] = []
         while not found:
@@ -239,7 +239,7 @@ def _last(fd: int, cut: bool = True) -> bytes:
     size = os.fstat(fd).st_size
     tail, at = b"", size
     while at > 0:
-        step = min(_PIECE, at)
+        step = min(PIECE, at)
         at -= step
         tail = os.pread(fd, step, at) + tail
         end = tail.rfind(b"\n")

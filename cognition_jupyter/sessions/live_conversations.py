@@ -17,6 +17,7 @@ from ..projects.store import ProjectStore
 from .changes import WorkspaceChanges
 from .commands import Commands
 from .conversation import Conversation, Done
+from .growth import Growth
 from .journal import Journal, prune
 from .kernel import SessionKernel
 from .project_sessions import ProjectSessions
@@ -36,6 +37,7 @@ class LiveConversations:
         memories: Memories,
         choice: ResponderChoice,
         on_work: Callable[[], None],
+        on_growth: Callable[[str, str, int], None],
         log: Logger | LoggerAdapter[Any],
     ) -> None:
         self._store = store
@@ -43,6 +45,7 @@ class LiveConversations:
         self._memories = memories
         self._choice = choice
         self._on_work = on_work
+        self._on_growth = on_growth  # project, session, number of the newest event
         self._log = log
         self._live: dict[str, Conversation] = {}
         self._opening: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -114,6 +117,8 @@ class LiveConversations:
         journal = Journal(paths.logs, session_id)
         await in_thread(prune)(paths.logs, {session_id, *self._live, *self._opening})
         stream = await SessionStream.open(session_id, journal)
+        growth = Growth(lambda: self._on_growth(project_id, session_id, stream.last_seq))
+        stream.on_written = growth.note
         kernel = SessionKernel(self._sessions.kernels, session_id)
         run = Commands(kernel).run
         metadata = await self._store.get(project_id)

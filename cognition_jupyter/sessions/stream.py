@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from ..exceptions import CognitionError
 from ..projects.files import in_thread
 from .events import dumps, now
-from .journal import EventsGone, Journal, Reader, line_of
+from .journal import PIECE, EventsGone, Journal, Reader, line_of
 
 TAIL_BYTES = 1 << 20  # of the newest events, kept in memory: who follows closely reads no file
 EVENT_CHARACTERS = 8 << 20  # of one event; what is larger is left out, and said
@@ -48,6 +49,8 @@ class SessionStream:
         self.failures = 0
         self.why = ""
         self.end_reason = ""
+        #: Called when there are new events in the journal.
+        self.on_written: Callable[[], None] = lambda: None
 
     @classmethod
     async def open(cls, session_id: str, journal: Journal) -> SessionStream:
@@ -117,6 +120,7 @@ class SessionStream:
         while self._tail_bytes > TAIL_BYTES and len(self._tail) > 1:
             self._tail_bytes -= len(self._tail.popleft()[1]) + 1
         self._wake()
+        self.on_written()
 
     def _wake(self) -> None:
         self._changed.set()
@@ -129,6 +133,19 @@ class SessionStream:
         self.end_reason = reason
         self._closed = True
         self._wake()
+
+    def recent(self, since: int) -> list[bytes] | None:
+        """The events after number `since`, not all if they are many; None when it takes a file."""
+        if since >= self.last_seq:
+            return []
+        if not self._tail or self._tail[0][0] > since + 1:
+            return None
+        found, size = list[bytes](), 0
+        for seq, line in self._tail:
+            if seq > since and size < PIECE:
+                found.append(line)
+                size += len(line)
+        return found
 
     def follow(self, since: int) -> Follower:
         """All events after number `since`, from the past and as they come."""

@@ -186,6 +186,26 @@ def test_the_journal_of_a_session_reads_as_a_conversation(
     expect(page.get_by_role("tab", name=f"Overview of {project_id}")).to_be_visible()
 
 
+def test_the_journal_of_a_live_session_goes_on(open_lab: Callable[[], Page], lab: Server) -> None:
+    project_id = lab.create("live")
+    with Socket(lab) as socket:
+        session_id = socket.create(project_id=project_id)["session_id"]
+        page = open_lab()
+        open_view(page, "journal", project_id=project_id, session_id=session_id)
+        journal = page.get_by_role("tabpanel", name=f"Journal of {project_id}")
+        expect(journal.get_by_text("The session has started.")).to_be_visible()
+        # What runs is seen before it has ended, and nobody has to press anything.
+        code = "import time\nprint('be', 'gun')\ntime.sleep(1000)"
+        socket.send("execute", session_id=session_id, code=code)
+        expect(journal.get_by_text("be gun", exact=True)).to_be_visible(timeout=60_000)
+        socket.send("cancel", session_id=session_id)
+        expect(journal.get_by_text("The turn was cancelled.")).to_be_visible(timeout=60_000)
+        clients = f"/api/kernels/{session_id}"
+        assert lab.call("GET", clients)["connections"] == 1  # the socket's; no reader counts
+        socket.send("close_session", session_id=session_id)
+        expect(journal.get_by_text("The session has ended")).to_be_visible(timeout=60_000)
+
+
 def test_a_long_journal_comes_in_pieces(open_lab: Callable[[], Page], lab: Server) -> None:
     project_id = lab.create("long")
     with Socket(lab) as socket:

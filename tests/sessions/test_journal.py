@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cognition_jupyter.sessions.events import dumps
+from cognition_jupyter.sessions.growth import Growth
 from cognition_jupyter.sessions.journal import (
     LONGEST_LINE,
     EventsGone,
@@ -241,6 +242,46 @@ def test_followers_fast_slow_and_late(tmp_path: Path) -> None:
             assert await reader == [*range(1, 201)]
         assert await late == [*range(151, 201)]
         assert await follow(0, 0) == [*range(1, 201)]
+
+    run(body())
+
+
+def test_what_is_recent_is_read_from_memory_as_from_the_files(tmp_path: Path) -> None:
+    async def body() -> None:
+        stream = await opened(tmp_path)
+        assert stream.recent(0) == []
+        for number in range(100):
+            await stream.emit("tool_output", chunk="x" * 50_000, number=number)
+        await stream.flushed()
+        assert stream.recent(0) is None and stream.recent(100) == stream.recent(10**15) == []
+        since = 90
+        while since < 100:
+            found = stream.recent(since)
+            assert found and sum(map(len, found)) < 400_000
+            others, _ = read_events(stream.journal, since)
+            assert all(one == other for one, other in zip(found, others, strict=False)) and others
+            since = seqs(found)[-1]
+        again = await opened(tmp_path)  # the next server has nothing in memory
+        assert again.recent(99) is None and again.recent(100) == []
+
+    run(body())
+
+
+def test_growth_is_told_at_once_then_seldom_and_at_last(tmp_path: Path) -> None:
+    async def body() -> None:
+        stream = await opened(tmp_path)
+        told: list[int] = []
+        growth = Growth(lambda: told.append(stream.last_seq), pause=0.5)
+        stream.on_written = growth.note
+        await stream.emit("done")
+        await stream.flushed()
+        assert told == [1]  # not before it can be read
+        for _ in range(500):
+            await stream.emit("done")
+            await stream.flushed()
+        while told[-1] < 501:  # noqa: ASYNC110 - that is what is waited for
+            await asyncio.sleep(0.01)
+        assert told == sorted({*told}) and len(told) < 250
 
     run(body())
 

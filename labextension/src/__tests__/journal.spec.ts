@@ -112,6 +112,57 @@ describe('JournalModel', () => {
     model.dispose();
   });
 
+  it('follows a session that goes on, without a word and beyond what was wanted', async () => {
+    const journal = new Journal(3);
+    const model = journal.read();
+    const socket = await Socket.last();
+    await model.read(3);
+    const grows = (length: number, session_id = OF.sessionId): void => {
+      journal.length = length;
+      const data = { project_id: OF.projectId, session_id, last_seq: length };
+      socket.happens('journal', { action: 'grown', ...data });
+    };
+    grows(4, 'another');
+    await settled();
+    expect(said(model)).toHaveLength(3);
+    let wasLoading = false;
+    model.stateChanged.connect(() => {
+      wasLoading ||= model.isLoading;
+    });
+    grows(5);
+    await settled();
+    expect(said(model)).toHaveLength(5);
+    expect(model.wanted).toBeGreaterThanOrEqual(5);
+    // What is told while a page is on its way is not forgotten.
+    grows(6);
+    grows(9);
+    await settled();
+    expect(said(model)).toHaveLength(9);
+    expect(wasLoading).toBe(false);
+    // Lies, which anybody may post to the bus, lead to one question each.
+    const before = journal.asked.length;
+    grows(9);
+    await settled();
+    expect(journal.asked).toHaveLength(before + 1);
+    model.dispose();
+  });
+
+  it('leaves it to the reader to read on where not all was read', async () => {
+    const journal = new Journal(35);
+    const model = journal.read();
+    const socket = await Socket.last();
+    await model.read(5);
+    socket.happens('journal', {
+      action: 'grown',
+      project_id: OF.projectId,
+      session_id: OF.sessionId,
+      last_seq: 1e15
+    });
+    await settled();
+    expect([said(model).length, model.hasMore]).toEqual([10, true]);
+    model.dispose();
+  });
+
   it('begins as far back as events are kept', async () => {
     const journal = new Journal(20_000, 5000, 19_500);
     const model = journal.read();

@@ -14,6 +14,9 @@ const NEWEST = 4096;
 /** The number of no event: who asks for what comes after it learns which is the newest. */
 const BEYOND = 1e15;
 
+/** How many entries more are wanted of a session that goes on, by who has read all of it. */
+const AHEAD = 100;
+
 /** Which session a journal is of. */
 export interface IJournalOf {
   readonly projectId: string;
@@ -50,8 +53,9 @@ export class JournalModel extends StateModel {
     return this._isBeginningGone;
   }
 
+  /** Whether somebody waits for more; a session that goes on is followed without a word. */
   get isLoading(): boolean {
-    return this._loading !== null;
+    return this._loading !== null && !this._isFollowing;
   }
 
   /** Whether anything has been read, be it that there is nothing. */
@@ -76,6 +80,11 @@ export class JournalModel extends StateModel {
 
   /** Read until there are so many entries. Never rejects: a failure becomes `error`. */
   async read(wanted: number): Promise<void> {
+    this._isFollowing = false;
+    await this._readUpTo(wanted);
+  }
+
+  private async _readUpTo(wanted: number): Promise<void> {
     this._wanted = Math.max(wanted, this._wanted);
     this._loading ??= this._load().finally(() => {
       this._loading = null;
@@ -90,7 +99,9 @@ export class JournalModel extends StateModel {
       if (!this._isReady) {
         await this._askTrust();
       }
+      let news: number;
       do {
+        news = this._news;
         const page = await this._nextPage();
         for (const event of page.events) {
           this.conversation.push(event);
@@ -99,7 +110,10 @@ export class JournalModel extends StateModel {
         this._isReady = true;
         this._error = null;
         this.stateChanged.emit();
-      } while (!this.isDisposed && this.hasMore && this._count < this._wanted);
+      } while (
+        !this.isDisposed &&
+        (this.hasMore ? this._count < this._wanted : news !== this._news)
+      );
     } catch (reason) {
       this._error = asError(reason);
     }
@@ -161,7 +175,7 @@ export class JournalModel extends StateModel {
     if (projectId !== this.of.projectId) {
       return;
     }
-    if (noun === 'session' && data.session_id === this.of.sessionId) {
+    if ((noun === 'session' || noun === 'journal') && data.session_id === this.of.sessionId) {
       this._onNews();
     } else if (noun === 'project' && action === 'distrusted') {
       this._lastRequest += 1;
@@ -180,11 +194,19 @@ export class JournalModel extends StateModel {
 
   /** Who has read all of it is shown what came since. */
   private _onNews(): void {
-    if (this._isReady && !this.hasMore) {
-      void this.read(this._wanted);
+    this._news += 1;
+    if (this._loading === null && this._isReady && !this.hasMore) {
+      this._isFollowing = true;
+      const isAllWanted = this._count <= this._wanted;
+      void this._readUpTo(isAllWanted ? this._count + AHEAD : this._wanted);
     }
   }
 
+  /** How often it was told that there is more; that also makes a page old that is on its way. */
+  private _news = 0;
+
+  /** Whether it is only read because the session goes on. */
+  private _isFollowing = false;
   private _loading: Promise<void> | null = null;
   private _lastSeq = 0;
   private _wanted = 0;

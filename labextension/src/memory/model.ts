@@ -4,6 +4,7 @@ import { Debouncer } from '@lumino/polling';
 import { StateModel } from '../model/state';
 import { text } from '../server/check';
 import type { IServerEvent, ServerEvents } from '../server/events';
+import { ON_THE_WAY } from '../server/events';
 import type { IRoute, IRoutes } from '../server/memory';
 import { MemoryClient } from '../server/memory';
 import type { ISession } from '../server/sessions';
@@ -207,7 +208,7 @@ export class MemoryModel extends StateModel {
 
   private _onEvent(_: ServerEvents, event: IServerEvent): void {
     const { noun, data, projectId } = event;
-    if (projectId !== this.projectId || noun === 'progress') {
+    if (projectId !== this.projectId || ON_THE_WAY.includes(noun)) {
       return;
     }
     if (noun === 'memory') {

@@ -2,13 +2,14 @@ import type { ServerConnection } from '@jupyterlab/services';
 import { Debouncer } from '@lumino/polling';
 
 import type { IServerEvent, ServerEvents } from '../server/events';
+import { ON_THE_WAY } from '../server/events';
 import type { IProject, IProjectList } from '../server/projects';
 import { findProject, listProjects } from '../server/projects';
 import { asError } from '../server/request';
 import { StateModel } from './state';
 
 /** Events that change no list. */
-const NOT_LISTED = ['progress', 'reconcile'];
+const NOT_LISTED = [...ON_THE_WAY, 'reconcile'];
 
 /** How many projects are asked for: as many as the server gives. */
 const LIMIT = 10_000;

@@ -5,6 +5,7 @@ import { StateModel } from '../model/state';
 import type { IDetails } from '../server/details';
 import { getDetails } from '../server/details';
 import type { IServerEvent, ServerEvents } from '../server/events';
+import { ON_THE_WAY } from '../server/events';
 import { asError } from '../server/request';
 import type { IUsage } from '../server/usage';
 import { getUsage } from '../server/usage';
@@ -80,7 +81,7 @@ export class OverviewModel extends StateModel {
   }
 
   private _onEvent(_: ServerEvents, event: IServerEvent): void {
-    if (event.projectId === this.projectId && event.noun !== 'progress') {
+    if (event.projectId === this.projectId && !ON_THE_WAY.includes(event.noun)) {
       this._onChange();
     }
   }

@@ -11,7 +11,7 @@ const SCHEMA = /^https:\/\/schema\.jupyter\.org\/cognition\/([a-z]+)\/v1$/;
 
 /** Something that happened on the server; docs/operations.md lists what can. */
 export interface IServerEvent {
-  /** `project`, `session`, `memory`, `cleanup`, `reconcile` or `progress`. */
+  /** `project`, `session`, `journal`, `memory`, `cleanup`, `reconcile` or `progress`. */
   readonly noun: string;
   readonly action: string;
 
@@ -19,6 +19,9 @@ export interface IServerEvent {
   readonly projectId: string | null;
   readonly data: JSONRecord;
 }
+
+/** Nouns of events that are about work as it goes on, come often, and change no project. */
+export const ON_THE_WAY: readonly string[] = ['progress', 'journal'];
 
 /**
  * Follows the server's event stream, whoever caused the events.
