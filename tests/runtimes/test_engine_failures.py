@@ -21,6 +21,7 @@ import pytest
 from cognition_jupyter.exceptions import RuntimeUnavailable
 from cognition_jupyter.runtimes.docker import DockerRuntime
 
+from ..support.clock import unhindered
 from .engines import Fake, http
 from .support import Place, new_uuid
 
@@ -84,15 +85,6 @@ FAKES = {
     "internal error": answers(b'{"message": "out of order"}', "500 Internal Server Error"),
     "forbidden": answers(b"no", "403 Forbidden"),
 }
-
-
-def unhindered() -> float:
-    """A clock of this thread that stands still while other processes have its CPU."""
-    try:
-        waited = int(Path("/proc/thread-self/schedstat").read_text().split()[1])
-    except OSError:  # a kernel without such statistics
-        waited = 0
-    return time.monotonic() - waited / 1e9
 
 
 @asynccontextmanager

