@@ -20,7 +20,7 @@ from .test_reconcile import plant
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start an engine")
 
-LIMIT = 1  # seconds that the engine may take to answer
+LIMIT = 3  # seconds that the engine may take to answer
 
 
 @pytest.fixture(scope="module")
