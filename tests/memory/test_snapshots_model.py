@@ -189,8 +189,11 @@ class History(RuleBasedStateMachine):
             self.generations[newest] = dict(self.model)
         assert before.generation == newest and self.generations[newest] == self.model
         self.model = dict(self.generations[number])
-        if self.model != self.generations[newest]:
+        # As in `snapshot`: what differs in its times only is a generation as well, or is not.
+        if newest + 1 in (made.number for made in list_generations(self.hot.disk)):
             self.generations[newest + 1] = dict(self.model)
+        else:
+            assert self.model == self.generations[newest]
 
     @rule()
     def reboot(self) -> None:

@@ -137,9 +137,9 @@ async def fails_in_time(place: Place, limit: float = LIMIT) -> list[str]:
     return sentences
 
 
-def broken(url: str, limit: float = LIMIT) -> Place:
+def broken(url: str, limit: float = LIMIT, start: float | None = None) -> Place:
     runtime = DockerRuntime(
-        root_uuid=new_uuid(), base_url=url, engine_timeout=limit, start_timeout=limit
+        root_uuid=new_uuid(), base_url=url, engine_timeout=limit, start_timeout=start or limit
     )
     return Place(runtime)
 

@@ -45,16 +45,16 @@ def test_a_start_that_comes_too_late_leaves_nothing(
     relay: Relay, engine: docker.DockerClient, what: str, answer: bool
 ) -> None:
     """The engine goes on with what it was asked to do when nobody waits for it any more."""
-    place = broken(relay.url, limit=4)
+    place = broken(relay.url, limit=8)
 
     async def body() -> None:
         assert (await place.finish(place.sh("true"))).code == 0
         slow_at(relay, what, answer)
         begun = time.monotonic()
-        with pytest.raises(RuntimeUnavailable, match="did not answer within 4 s"):
+        with pytest.raises(RuntimeUnavailable, match="did not answer within 8 s"):
             await place.runtime.start(place.sh("exec sleep 1000"))
         assert time.monotonic() - begun < 30
-        await asyncio.sleep(4.5)  # the thread has given up, too
+        await asyncio.sleep(8.5)  # the thread has given up, too
         relay.going.set()
         await until(lambda: any("DELETE" in r for r in relay.requests))
         deadline = time.monotonic() + 60
@@ -91,7 +91,7 @@ def test_an_engine_that_took_the_request_and_answers_much_later(
     relay: Relay, engine: docker.DockerClient
 ) -> None:
     """Nothing is found at first, and yet it comes: the engine's events tell."""
-    place = broken(relay.url, limit=4)
+    place = broken(relay.url, limit=8)
 
     async def body() -> None:
         assert (await place.finish(place.sh("true"))).code == 0
@@ -110,7 +110,7 @@ def test_an_engine_that_took_the_request_and_answers_much_later(
 
 
 def test_a_removal_that_fails_is_made_up_for(relay: Relay, engine: docker.DockerClient) -> None:
-    place = broken(relay.url, limit=1)
+    place = broken(relay.url, limit=3, start=60)
 
     async def body() -> None:
         container = await place.runtime.start(place.sh("exec sleep 1000"))
