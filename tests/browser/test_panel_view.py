@@ -272,7 +272,9 @@ def test_commands_are_where_they_are_wanted(
     expect(page.get_by_role("menuitem", name="New Console in Project")).to_have_count(0)
     page.keyboard.press("Escape")
 
-    # The palette asks which project.
+    # The palette asks which project, and before that does not know whether it is pinned.
+    in_palette = "window.jupyterapp.commands.label('cognition:pin-project', {isPalette: true})"
+    assert page.evaluate(in_palette) == "Pin or Unpin Project…"
     dialog = page.get_by_role("dialog")
     for label, view in ("open overview", "Overview of"), ("open chat", "Chat in"):
         page.keyboard.press("Control+Shift+C")
