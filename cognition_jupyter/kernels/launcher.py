@@ -237,6 +237,13 @@ class Launcher(LoggingConfigurable):
         Raises Forbidden, NotFound, BrokenProject, Conflict (`session_ended`).
         """
         self._check_goes_on(session)
+        session.launching = True  # whoever ends it waits, or its directories would come again
+        try:
+            await self._recheck(session, directory)
+        finally:
+            session.launching = False
+
+    async def _recheck(self, session: LiveSession, directory: str) -> None:
         project_id, real = await in_thread(self.locate)(directory)
         if project_id != session.project_id:
             raise Forbidden(
@@ -263,6 +270,7 @@ class Launcher(LoggingConfigurable):
         Conflict (`session_ended`), NotFound; then the caller closes the session.
         """
         session_id = session.session_id
+        self._check_goes_on(session)  # it may have been ended since it was looked at
         self._starting.add(session_id)
         session.launching = True
         try:

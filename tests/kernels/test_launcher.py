@@ -147,6 +147,21 @@ def test_closed_while_its_container_starts(at_desk: Callable[..., None]) -> None
     at_desk(work)
 
 
+def test_closed_while_it_is_looked_at_before_a_restart(at_desk: Callable[..., None]) -> None:
+    async def work(desk: Desk) -> None:
+        session = await desk.start()
+        await desk.launcher.remove_container(session)
+        checking = asyncio.ensure_future(desk.launcher.recheck(session, str(desk.repo)))
+        await asyncio.sleep(0)
+        await desk.launcher.close(session, "client")
+        await asyncio.gather(checking, return_exceptions=True)
+        with pytest.raises(Conflict):
+            await desk.launcher.launch(session, ARGV, {"key": "k"}, None)
+        await desk.check_nothing_left()
+
+    at_desk(work)
+
+
 def test_one_id_twice(at_desk: Callable[..., None]) -> None:
     async def work(desk: Desk) -> None:
         both = await asyncio.gather(desk.start(), desk.start(), return_exceptions=True)
