@@ -58,6 +58,13 @@ class FakeServer {
   }
 
   private async _file(path: string, request: Request): Promise<Response> {
+    if (request.method === 'DELETE') {
+      const within = [...this.files.keys()].filter(key => `${key}/`.startsWith(`${path}/`));
+      within.forEach(key => this.files.delete(key));
+      return within.length > 0
+        ? new Response(null, { status: 204 })
+        : json({ message: 'There is no such file.', error: 'file_not_found' }, 404);
+    }
     const now = this.files.get(path);
     const etag = now === undefined ? null : quoted(now);
     if (request.method === 'PUT') {
@@ -224,6 +231,26 @@ describe('MemoryModel', () => {
     expect(model.tree.directory).toBe('/memories/hot/x/y/');
     model.tree.activateParent('/memories/hot/x');
     expect(model.tree.activeRow?.kind).toBe('route');
+    model.dispose();
+  });
+
+  it('asks for nothing that it is removing', async () => {
+    const { server, model } = await made();
+    server.files.set('/memories/hot/plans/9.md', '');
+    await model.refresh();
+    await model.tree.toggle('/memories/hot/');
+    await model.tree.toggle('/memories/hot/plans');
+    await model.open('/memories/hot/plans/9.md');
+    const asked = server.asked.length;
+    const removed = model.remove('/memories/hot/plans');
+    void model.refresh();
+    await removed;
+    const since = server.asked.slice(asked);
+    expect(since[0]).toBe('DELETE memory/memories/hot/plans');
+    expect(since.filter(request => request.includes('/plans'))).toHaveLength(1);
+    expect(keys(model.tree.rows)).toEqual(['/memories/hot/', '/memories/hot///empty', '/tmp/']);
+    expect(model.file).toBeNull();
+    await expect(model.remove('/memories/hot/plans')).rejects.toThrow('There is no such file.');
     model.dispose();
   });
 

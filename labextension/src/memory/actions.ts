@@ -218,19 +218,13 @@ export class Actions {
     if (!button.accept) {
       return;
     }
-    const session = this._model.sessionFor(target);
     // While the row is still there, or the focus would go with it.
     tree.activateParent(target);
     const removed = await this._try(this._trans.__('It could not be deleted'), async () => {
-      await this._model.client.remove(target, session);
+      await this._model.remove(target);
       return true;
     });
-    if (removed === true) {
-      if (`${this._model.file?.path ?? ''}/`.startsWith(`${target}/`)) {
-        this._model.close();
-      }
-      await this._model.refresh();
-    } else {
+    if (removed !== true) {
       tree.active = target;
     }
   }

@@ -145,8 +145,35 @@ export class MemoryModel extends StateModel {
     this.stage = 'nothing';
   }
 
-  /** Fetch all that is shown. Never rejects. */
+  /**
+   * Remove a file, or a directory with all that is in it. Nothing is fetched meanwhile: what goes
+   * would be asked for in vain.
+   *
+   * @throws what MemoryClient.remove throws.
+   */
+  async remove(path: string): Promise<void> {
+    this._removals += 1;
+    try {
+      await this._refreshed;
+      await this.client.remove(path, this.sessionFor(path));
+      if (`${this._file?.path ?? ''}/`.startsWith(`${path}/`)) {
+        this.close();
+      }
+    } finally {
+      this._removals -= 1;
+      await this.refresh();
+    }
+  }
+
+  /** Fetch all that is shown, or leave it to who removes something. Never rejects. */
   async refresh(): Promise<void> {
+    if (this._removals === 0) {
+      this._refreshed = Promise.all([this._refreshed, this._fetch()]);
+      await this._refreshed;
+    }
+  }
+
+  private async _fetch(): Promise<void> {
     const request = ++this._requests;
     let error: unknown = null;
     let routes = this._routes;
@@ -230,4 +257,6 @@ export class MemoryModel extends StateModel {
   private _busy = '';
   private _isVisible = false;
   private _requests = 0;
+  private _removals = 0;
+  private _refreshed: Promise<unknown> = Promise.resolve();
 }

@@ -28,15 +28,17 @@ export class TreeView extends LiveWidget {
   }
 
   protected override onUpdateRequest(message: Message): void {
+    const hadFocus = this.node.contains(document.activeElement);
     super.onUpdateRequest(message);
-    if (this._wantsFocus) {
-      void this.renderPromise?.then(() => {
-        // Not any more if the user is elsewhere by now.
-        if (this.node.closest('.jp-CognitionMemory')?.matches(':focus-within')) {
-          this.focus();
-        }
-      });
-    }
+    void this.renderPromise?.then(() => {
+      // Not any more if the user is elsewhere by now.
+      const isNear = this.node.closest('.jp-CognitionMemory')?.matches(':focus-within');
+      // A row that goes takes the focus with it.
+      const isLost = hadFocus && document.activeElement === document.body;
+      if ((this._wantsFocus && isNear === true) || isLost) {
+        this.focus();
+      }
+    });
   }
 
   protected override render(): React.JSX.Element {
