@@ -19,7 +19,6 @@ from .exceptions import CognitionError, NotFound
 from .handlers import HANDLERS
 from .hub.authorizer import ScopeAuthorizer
 from .hub.guard import guard
-from .interrupt import stop_on_interrupt
 from .isolated.contents import ProjectContentsManager
 from .maintenance.periodic import Periodic
 from .maintenance.reconcile_clock import ReconcileClock
@@ -31,6 +30,7 @@ from .sessions.preparation import Preparation
 from .sessions.project_sessions import ProjectSessions
 from .sessions.responders.agent_settings import AgentSettings
 from .sessions.responders.choice import ResponderChoice
+from .stopping import requests_at_rest, stop_on_interrupt
 
 _EVENTS = "https://schema.jupyter.org/cognition/{}/v1"
 CLEANUP_TICK = 60.0  # seconds between two looks at the clock
@@ -188,6 +188,7 @@ class CognitionApp(ExtensionApp):
             self._stop_sessions,
             self._save_memory,
             self.cognition.close,
+            requests_at_rest,
         )
         for step in steps:
             try:

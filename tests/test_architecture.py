@@ -22,7 +22,7 @@ LAYERS = [
     ["sessions", "maintenance"],
     ["core", "metrics", "doctor"],
     ["kernels.provisioner", "isolated", "cli"],
-    ["handlers", "hub", "interrupt"],
+    ["handlers", "hub", "stopping"],
     ["app"],
 ]
 OWN = {path.stem for path in PACKAGE.iterdir()}
@@ -87,7 +87,7 @@ def test_only_these_know_the_web(name: str, path: Path) -> None:
         "isolated",
         "client",
         "hub",
-        "interrupt",
+        "stopping",
         "__init__",
     ):
         return

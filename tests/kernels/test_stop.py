@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,19 @@ def test_an_interrupt_stops_a_server_without_a_terminal_in_order(
     server.start()
     kept = server.request("GET", f"/api/projects/{project_id}/memory/memories/hot/plan")
     assert kept.content == b"x"
+
+
+def test_a_server_ends_although_a_request_is_being_answered(
+    make_server: Callable[..., Server],
+) -> None:
+    """A page that was just opened asks for what takes a while: here, all exporters are loaded."""
+    server = make_server(config=LEAN)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(server.request, "GET", "/api/nbconvert")
+        time.sleep(0.3)
+        assert not answer.done()
+        server.stop()
+        assert answer.result(60).ok
 
 
 @pytest.fixture(scope="module")
