@@ -48,6 +48,7 @@ def test_the_wheel_has_the_front_end_and_all_code_and_nothing_twice(wheel: Path)
         assert set(listed.stdout.splitlines()) - set(names) == {
             "cognition_jupyter/handlers/openapi.yaml",
             "cognition_jupyter/kernels/kernelspec/kernel.json",
+            "cognition_jupyter/kernels/kernelspec/logo-svg.svg",
         }
 
 

@@ -245,11 +245,15 @@ def test_warnings_are_answered_and_a_restart_of_the_server_is_told(
 
 
 def test_commands_are_where_they_are_wanted(
-    lab: Server, open_lab: Callable[[], Page], console_errors: list[str]
+    lab: Server, open_lab: Callable[[], Page], console_errors: list[str], screenshots: Path
 ) -> None:
     project_id = lab.create("work")
     page = open_lab()
     expect(page.locator(".jp-LauncherCard", has_text="New Project")).to_have_count(1)
+    logo = page.locator(".jp-LauncherCard[title='Project (Python 3)'] img").first
+    expect(logo).to_be_visible()
+    assert logo.evaluate("image => image.decode().then(() => image.naturalWidth)") == 64
+    page.screenshot(path=screenshots / "launcher.png")
     show_panel(page)
     page.get_by_role("button", name=project_id).click()
     content = page.locator(".jp-DirListing-content")
