@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import { reasonInWords } from '../conversation/notice';
+import { shortId } from '../model/words';
 import { timeInWords } from '../overview/words';
 import type { ISession } from '../server/sessions';
 import type { ChatModel } from './model';
@@ -69,7 +70,7 @@ function Sessions({
               className="jp-CognitionChat-session"
               onClick={() => void open.open(session.id)}
             >
-              <code>{session.id.slice(0, 8)}</code> {describe(session)}
+              <code>{shortId(session.id)}</code> {describe(session)}
             </button>
           </li>
         ))}

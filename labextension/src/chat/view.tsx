@@ -7,6 +7,7 @@ import * as React from 'react';
 import type { IConversationContext } from '../conversation/view';
 import { ConversationView } from '../conversation/view';
 import { describe } from '../failure';
+import { shortId } from '../model/words';
 import { Composer } from './composer';
 import type { ChatModel } from './model';
 import type { PendingState } from './pending';
@@ -157,7 +158,7 @@ export class ChatView extends VDomRenderer<ChatModel> {
 function waitInWords(session: string, trans: TranslationBundle): string {
   return session === ''
     ? trans.__('Waiting for another session of this project…')
-    : trans.__('Waiting for another session of this project (%1)…', session.slice(0, 8));
+    : trans.__('Waiting for another session of this project (%1)…', shortId(session));
 }
 
 function pendingInWords(state: PendingState, trans: TranslationBundle): string {

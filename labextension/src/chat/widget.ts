@@ -11,6 +11,7 @@ import {
 import { Widget } from '@lumino/widgets';
 
 import { chatIcon } from '../icons';
+import { shortId } from '../model/words';
 import type { IProjects } from '../tokens';
 import { ChatModel } from './model';
 import { ChatView } from './view';
@@ -89,7 +90,7 @@ export class ChatWidget extends MainAreaWidget<ChatView> {
       session.node.textContent =
         model.sessionId === null
           ? trans.__('no session')
-          : trans.__('session %1', model.sessionId.slice(0, 8));
+          : trans.__('session %1', shortId(model.sessionId));
     };
     model.stateChanged.connect(update, this);
     update();

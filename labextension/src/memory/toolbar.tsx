@@ -3,7 +3,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { HTMLSelect } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import { sizeInWords } from '../model/words';
+import { shortId, sizeInWords } from '../model/words';
 import { LiveWidget } from './live';
 import type { MemoryModel } from './model';
 
@@ -34,7 +34,7 @@ export class SessionChoice extends LiveWidget {
                   value: id,
                   label: this._trans.__(
                     '%1, started %2',
-                    id.slice(0, 8),
+                    shortId(id),
                     Time.formatHuman(startedAt, 'narrow')
                   )
                 }))

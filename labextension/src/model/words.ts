@@ -12,6 +12,11 @@ export function language(): string {
   return (typeof document === 'undefined' ? '' : document.documentElement.lang) || 'en';
 }
 
+/** What of a session's id is enough to tell it from others. */
+export function shortId(sessionId: string): string {
+  return sessionId.slice(0, 8);
+}
+
 /** How long until a time that is to come, such as "in 12 days", rounded up as the server does. */
 export function timeUntil(time: string, now: number): string {
   const [count, unit] = untilInUnits(time, now);

@@ -4,11 +4,11 @@ import { consoleIcon, closeIcon, stopIcon } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { reasonInWords } from '../conversation/notice';
-import { sizeInWords } from '../model/words';
+import { shortId, sizeInWords } from '../model/words';
 import { durationInWords, timeInWords } from '../overview/words';
 import type { ISession } from '../server/sessions';
 import type { IShownUsage } from './usage';
-import { networkInWords, runtimeInWords, shortId } from './words';
+import { networkInWords, runtimeInWords } from './words';
 
 /** What can be done with a live session. */
 export interface ISessionActions {
@@ -106,7 +106,7 @@ export function EndedSession(props: {
       {detail !== null && <p className="jp-CognitionSessions-facts">{detail}</p>}
       {endedAt !== null && (
         <time className="jp-CognitionSessions-facts" dateTime={endedAt}>
-          {timeInWords(endedAt)} · {shortId(session)}
+          {timeInWords(endedAt)} · {shortId(session.id)}
         </time>
       )}
     </li>

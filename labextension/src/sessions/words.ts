@@ -2,13 +2,9 @@ import type { Session } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { shownName } from '../memory/paths';
+import { shortId } from '../model/words';
 import { clockInWords, timeInWords } from '../overview/words';
 import type { ISession } from '../server/sessions';
-
-/** What of a session's id is enough to tell it from others, as the chat and the memory view have it. */
-export function shortId({ id }: ISession): string {
-  return id.slice(0, 8);
-}
 
 /**
  * What tells a session from the others of its project: the notebook or the consoles that have its
@@ -35,7 +31,7 @@ export function purposeInWords(
   const what =
     [...new Set(names)].join(', ') ||
     trans.__('started %1', isToday ? clockInWords(startedAt) : timeInWords(startedAt));
-  return `${what} · ${shortId(session)}`;
+  return `${what} · ${shortId(session.id)}`;
 }
 
 function pathInProject(path: string, { contentsPath }: ISession): string {
